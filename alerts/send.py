@@ -1,0 +1,193 @@
+"""Delivery -> SendOutcome: each send in a process that can be killed, one at a time for each target.
+
+    delivery -> lane of its target (rate, circuit breaker) -> worker process -> plugin -> outcome
+                                                              killed at the limit -> unknown
+
+A target that drips a byte a second holds one worker until it is killed, and after a few such sends its circuit is open:
+what is meant for it goes back to the outbox at once, and the others' messages pass.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import TimeoutError as KilledAtLimit
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from zoneinfo import ZoneInfo
+
+from pebble import ProcessExpired, ProcessPool
+
+from alerts import plugins
+from alerts.config import Address
+from alerts.plugins import Plugin, Slack
+from alerts.render import Message, render
+from watchfloor import alerting
+from watchfloor.model import Alert, Delivery, SendOutcome
+from watchfloor.ports import Target
+
+ATTEMPT = timedelta(seconds=60)  # a large mail over a slow line ends well before; a dripping server never does
+PATIENCE = timedelta(seconds=60)  # for the target's turn and a free worker, on top of that
+WORKERS = 4  # so that two hanging targets leave two for the others
+SLACK_APART = 1.0  # seconds between two messages to one webhook: Slack's own limit; Apprise paces what it sends itself
+BREAKS_AFTER = 3  # failures in a row; one that had to be killed is enough, as it holds a worker for a minute
+OPEN_FOR = 120.0  # seconds for which a broken circuit sends nothing
+
+
+@dataclass(slots=True)
+class Lane:
+    """One target's way out: whose turn it is, when the last message went, and whether the circuit is open."""
+
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    apart: float = 0.0  # seconds between two messages
+    free_at: float = 0.0  # monotonic
+    failures: int = 0
+    open_until: float = 0.0
+
+    def note(self, outcome: SendOutcome, now: float, *, hung: bool) -> None:
+        """Count failures of the target; a refusal is about the message and is none."""
+        self.failures = self.failures + 1 if outcome.result in ("retry", "unknown") else 0
+        wait = outcome.retry_after.total_seconds() if outcome.retry_after else 0.0
+        broken = OPEN_FOR if hung or self.failures >= BREAKS_AFTER else 0.0
+        self.open_until = now + max(wait, broken)
+
+
+class AppriseSender:
+    """Sends through Apprise; fills `watchfloor.ports.Sender`. A context manager: its processes end with it."""
+
+    def __init__(
+        self,
+        addresses: Sequence[Address],
+        *,
+        zone: ZoneInfo | None = None,
+        desk: str | None = None,
+        templates: Path | None = None,
+        attempt: timedelta = ATTEMPT,
+        patience: timedelta = PATIENCE,
+        slack_apart: float = SLACK_APART,
+    ) -> None:
+        self._addresses = tuple(addresses)
+        self._render: Callable[[Alert], Message] = lambda alert: render(
+            alert, zone or ZoneInfo("UTC"), desk=desk, templates=templates
+        )
+        self._attempt, self._patience = attempt.total_seconds(), patience.total_seconds()
+        self._lanes = {
+            address.target.id: Lane(apart=slack_apart if address.url.startswith("slack:") else 0.0)
+            for address in self._addresses
+        }
+        self._workers = max(1, min(WORKERS, len(self._addresses)))
+        self._free = threading.BoundedSemaphore(self._workers)
+        self._pool: ProcessPool | None = None
+        self._opening = threading.Lock()
+
+    def __enter__(self) -> AppriseSender:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._pool is not None:
+            self._pool.stop()  # type: ignore[no-untyped-call]  # pebble's is
+            self._pool.join()
+
+    @property
+    def targets(self) -> Sequence[Target]:
+        """All that can be sent to."""
+        return tuple(address.target for address in self._addresses)
+
+    @property
+    def hard_limit(self) -> timedelta:
+        """The longest that `send` takes, its waiting counted."""
+        return timedelta(seconds=self._attempt + self._patience + 5)  # pebble looks at its clocks now and then
+
+    def send(self, delivery: Delivery) -> SendOutcome:
+        """Try once; may be called from several threads. Never raises for what the target does."""
+        lane = self._lanes.get(delivery.target)
+        if lane is None:
+            return SendOutcome("retry", "this target is not in the alerts file now")
+        message = self._render(delivery.alert)
+        with _within(self._patience, lane.turn, self._free) as ours:
+            if not ours:
+                return SendOutcome("retry", "the target is busy with other messages")
+            if (left := lane.open_until - time.monotonic()) > 0:
+                return SendOutcome("retry", "the target keeps failing and is left in peace", timedelta(seconds=left))
+            time.sleep(max(0.0, lane.free_at - time.monotonic()))
+            began = time.monotonic()
+            outcome = self._send_in_worker(delivery, message)
+            ended = time.monotonic()
+            lane.free_at = ended + lane.apart
+            lane.note(outcome, ended, hung=ended - began >= self._attempt)
+            return outcome
+
+    def _send_in_worker(self, delivery: Delivery, message: Message) -> SendOutcome:
+        args = (delivery.target, message, delivery.message_id, _refers_to(delivery))
+        try:
+            outcome: SendOutcome = self._running().schedule(_deliver, args=args, timeout=self._attempt).result()
+        except KilledAtLimit:
+            return SendOutcome("unknown", f"no end after {self._attempt:g} s: stopped")
+        except ProcessExpired:
+            return SendOutcome("unknown", "the sending process died")
+        except Exception as error:  # a fault of a plugin is one target's failure; its words may hold a secret
+            return SendOutcome("retry", f"sending failed ({type(error).__name__})")
+        return outcome
+
+    def _running(self) -> ProcessPool:
+        with self._opening:
+            if self._pool is None:
+                # Not fork: the caller has threads. Where Slack is comes along, as a test may have moved it.
+                urls = {address.target.id: address.url for address in self._addresses}
+                self._pool = ProcessPool(
+                    max_workers=self._workers,
+                    initializer=_prepare,
+                    initargs=(urls, Slack.webhook_url),
+                    context=multiprocessing.get_context("spawn"),
+                )
+            return self._pool
+
+
+def _refers_to(delivery: Delivery) -> str | None:
+    """An update goes on from the first message on its story."""
+    alert = delivery.alert
+    if alert.kind != "update" or not alert.briefs:
+        return None
+    return alerting.message_id(f"story:{alert.briefs[0].story_id}:{alert.route}", delivery.target)
+
+
+@contextmanager
+def _within(seconds: float, *locks: threading.Lock | threading.BoundedSemaphore) -> Iterator[bool]:
+    """Take all locks in order within a time; False if that does not work out."""
+    until = time.monotonic() + seconds
+    taken: list[threading.Lock | threading.BoundedSemaphore] = []
+    try:
+        for lock in locks:
+            if not lock.acquire(timeout=max(0.0, until - time.monotonic())):
+                break
+            taken.append(lock)
+        yield len(taken) == len(locks)
+    finally:
+        for lock in reversed(taken):
+            lock.release()
+
+
+# -- in the worker ----------------------------------------------------------------------------------------------------
+
+_urls: dict[str, str] = {}
+_loaded: dict[str, Plugin] = {}
+
+
+def _prepare(urls: Mapping[str, str], slack: str) -> None:
+    Slack.webhook_url = slack
+    plugins.quieten()
+    _urls.update(urls)
+
+
+def _deliver(target: str, message: Message, message_id: str, refers_to: str | None) -> SendOutcome:
+    if target not in _loaded:
+        plugin = plugins.load(_urls[target])
+        if plugin is None:
+            return SendOutcome("retry", "Apprise cannot read this target's URL")
+        _loaded[target] = plugins.own(plugin)
+    return _loaded[target].deliver(message, message_id, refers_to)

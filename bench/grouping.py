@@ -1,0 +1,287 @@
+"""How well stories are grouped, in any order, and how fast: `python -m bench.grouping [--fit] [DATA]`.
+
+DATA is the folder of labelled pairs and days (pairs.jsonl, days.jsonl). `--fit` makes the weights of
+`watchfloor.likeness` anew and groups each day with weights that never saw it; it needs scikit-learn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from watchfloor import likeness, stories
+from watchfloor.ports import Sketched
+from watchfloor.sketches import Sketch, sketch, unpack
+
+DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs"
+JOINED = ("copy", "same_event")
+Record = dict[str, Any]
+Partition = Mapping[Hashable, Hashable]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Precision, recall and F1."""
+
+    precision: float
+    recall: float
+
+    @property
+    def f1(self) -> float:
+        both = self.precision + self.recall
+        return 2 * self.precision * self.recall / both if both else 0.0
+
+    def __str__(self) -> str:
+        return f"P {self.precision:.3f} R {self.recall:.3f} F1 {self.f1:.3f}"
+
+
+def figures(found: Iterable[bool], true: Iterable[bool]) -> Figures:
+    both = list(zip(found, true, strict=True))
+    hits = sum(f and t for f, t in both)
+    claimed, there = sum(f for f, _ in both), sum(t for _, t in both)
+    return Figures(hits / claimed if claimed else 1.0, hits / there if there else 1.0)
+
+
+def lines(path: Path) -> list[Record]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+# -- pairs ------------------------------------------------------------------------------------------------------------
+
+
+def side(pair: Record, name: str) -> Record:
+    """One article of a pair, as `group_records` takes it."""
+    keys = {"title": "title", "text": "text", "published": "date", "source": "source"}
+    return {"id": name, **{key: pair[f"{name}_{theirs}"] for key, theirs in keys.items()}}
+
+
+def joined(pair: Record) -> bool:
+    """Whether the two articles, by themselves, are one story."""
+    return len({story for _, story in stories.group_records([side(pair, "a"), side(pair, "b")])}) == 1
+
+
+def copied(pair: Record) -> bool:
+    return pair_likeness(pair).copy
+
+
+def pair_likeness(pair: Record) -> likeness.Likeness:
+    return likeness.compare(*sketches([side(pair, "a"), side(pair, "b")]))
+
+
+def sketches(records: Sequence[Record]) -> list[Sketch]:
+    return [unpack(packed) for packed in packed_sketches(records)]
+
+
+def packed_sketches(records: Sequence[Record]) -> list[bytes]:
+    dates = [stories.read_date(record.get("published")) for record in records]
+    newest = max((date for date in dates if date), default=datetime(1970, 1, 1, tzinfo=UTC))
+    return [
+        sketch(
+            title=record["title"] or "",
+            text=record["text"] or "",
+            publisher=record.get("source") or "",
+            published=date,
+            first_seen=newest,
+        )
+        for record, date in zip(records, dates, strict=True)
+    ]
+
+
+# -- days -------------------------------------------------------------------------------------------------------------
+
+
+def day_records(day: Record) -> list[Record]:
+    return [{**article, "published": article["date"]} for article in day["articles"]]
+
+
+def at_once(records: Sequence[Record]) -> Partition:
+    return dict(stories.group_records(records))
+
+
+def one_by_one(records: Sequence[Record], batch: int = 1) -> Partition:
+    """The stories that result when the articles come in this order, `batch` at a time."""
+    known: list[Sketched] = []
+    queue = list(enumerate(packed_sketches(records)))
+    for start in range(0, len(queue), batch):
+        arriving = queue[start : start + batch]
+        result = stories.group(arriving, known)
+        known = [Sketched(one.article_id, result.merged.get(one.story_id, one.story_id), one.sketch) for one in known]
+        numbers: dict[int | str, int] = {}
+        for article, packed in arriving:
+            story = result.story_of[article]
+            if isinstance(story, str):
+                story = numbers.setdefault(story, article + 1)
+            known.append(Sketched(article, story, packed))
+    return {records[one.article_id]["id"]: one.story_id for one in known}
+
+
+def pairwise(partitions: Sequence[tuple[Partition, Partition]]) -> Figures:
+    """Over all pairs of articles of a day: found against true."""
+    found, true = [], []
+    for ours, gold in partitions:
+        for a, b in combinations(gold, 2):
+            found.append(ours[a] == ours[b])
+            true.append(gold[a] == gold[b])
+    return figures(found, true)
+
+
+def b_cubed(partitions: Sequence[tuple[Partition, Partition]]) -> Figures:
+    """Per article, how much of its story is right, and how much of the true one is there."""
+    shares = []
+    for ours, gold in partitions:
+        for one in gold:
+            mine = {other for other in gold if ours[other] == ours[one]}
+            real = {other for other in gold if gold[other] == gold[one]}
+            shares.append((len(mine & real) / len(mine), len(mine & real) / len(real)))
+    return Figures(sum(p for p, _ in shares) / len(shares), sum(r for _, r in shares) / len(shares))
+
+
+def truth(day: Record) -> Partition:
+    return {article["id"]: article["story"] for article in day["articles"]}
+
+
+def over_days(
+    days: Sequence[Record], how: Callable[[Sequence[Record]], Partition], seed: int | None = None
+) -> list[tuple[Partition, Partition]]:
+    """Found and true stories of each day, its articles shuffled if there is a seed."""
+    result = []
+    for day in days:
+        records = day_records(day)
+        if seed is not None:
+            random.Random(seed).shuffle(records)
+        result.append((how(records), truth(day)))
+    return result
+
+
+# -- speed ------------------------------------------------------------------------------------------------------------
+
+
+def made_up(count: int, chance: random.Random) -> list[Record]:
+    """Articles of made-up words, three on each of many events, with the frequencies of a language."""
+    common = [word for word in Path(stories.__file__).read_text(encoding="utf-8").split() if word.isalpha()]
+    words = ["".join(chance.choices("aeioubcdfgklmnprstvz", k=chance.randint(4, 9))) for _ in range(20_000)]
+    weights = [1 / (rank + 3) for rank in range(len(words))]
+    records: list[Record] = []
+    while len(records) < count:
+        told = chance.choices(words, k=12)
+        for _ in range(3):
+            text = told + chance.choices(words, weights, k=80) + chance.choices(common, k=120)
+            chance.shuffle(text)
+            at = datetime(2026, 3, 2, tzinfo=UTC) + timedelta(minutes=chance.randint(0, 2_800))
+            title = " ".join(word.capitalize() for word in told[:6])
+            records.append({"title": title, "text": " ".join(text), "published": at.isoformat(), "source": "A"})
+    return records[:count]
+
+
+def speed(new: int = 200, known: int = 3_000) -> tuple[float, float, float]:
+    """Seconds: sketching the new, grouping them with the known unread, and again with the known in memory."""
+    records = made_up(new + known, random.Random(1))
+    began = time.perf_counter()
+    packed = packed_sketches(records)
+    sketched = (time.perf_counter() - began) * new / len(records)
+    there = [Sketched(at, at // 3 + 1, one) for at, one in enumerate(packed[:known])]
+    arriving = list(enumerate(packed[known:], known))
+    times = []
+    for _ in range(2):
+        began = time.perf_counter()
+        stories.group(arriving, there)
+        times.append(time.perf_counter() - began)
+    return sketched, times[0], times[1]
+
+
+# -- fitting ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What the weights are made of: the measures of each pair, whether it is one event, and which day it is of."""
+
+    rows: list[list[float]]
+    same: list[bool]
+    weights: list[float]
+    days: list[str]
+
+
+def examples(pairs: Sequence[Record], days: Sequence[Record]) -> Examples:
+    made = Examples([], [], [], [])
+    days_of = {article["id"]: day["day"] for day in days for article in day["articles"]}
+    for pair in pairs:
+        row = likeness.measure(*sketches([side(pair, "a"), side(pair, "b")]))
+        day = days_of.get(pair["a_id"]) or days_of.get(pair["b_id"]) or ""
+        _add(made, row, pair["label"] in JOINED, 0.3 if pair["borderline"] else 1.0, day)
+    for day in days:
+        read = sketches(day_records(day))
+        for (a, one), (b, other) in combinations(zip(day["articles"], read, strict=True), 2):
+            _add(made, likeness.measure(one, other), a["story"] == b["story"], 0.5, day["day"])
+    return made
+
+
+def _add(made: Examples, row: likeness.Measures, same: bool, weight: float, day: str) -> None:
+    made.rows.append(list(row))
+    made.same.append(same)
+    made.weights.append(weight)
+    made.days.append(day)
+
+
+def fit(made: Examples, without: str | None = None) -> tuple[float, dict[str, float]]:
+    """Bias and weights, from all examples but those of one day."""
+    import numpy
+    from sklearn.linear_model import LogisticRegression
+
+    rows = numpy.array(made.rows)
+    spread = rows.std(axis=0)
+    kept = numpy.array([day != without for day in made.days])
+    model = LogisticRegression(max_iter=2_000)
+    model.fit((rows / spread)[kept], numpy.array(made.same)[kept], sample_weight=numpy.array(made.weights)[kept])
+    return float(model.intercept_[0]), dict(zip(likeness.Measures._fields, model.coef_[0] / spread, strict=True))
+
+
+def refitted(pairs: Sequence[Record], days: Sequence[Record]) -> None:
+    made = examples(pairs, days)
+    bias, weights = fit(made)
+    print(f"bias {bias:.2f}", {name: round(float(value), 2) for name, value in weights.items()})
+    results, shipped = [], likeness.WEIGHTS
+    for day in days:
+        likeness.WEIGHTS = likeness.Weights(*_named(fit(made, without=day["day"])))
+        results += over_days([day], at_once)
+    likeness.WEIGHTS = shipped
+    print("each day with weights that never saw it:", pairwise(results), "| B-cubed", b_cubed(results))
+
+
+def _named(fitted: tuple[float, dict[str, float]]) -> tuple[float, likeness.Measures]:
+    return fitted[0], likeness.Measures(**fitted[1])
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("data", nargs="?", type=Path, default=DEFAULT_DATA)
+    options.add_argument("--fit", action="store_true")
+    given = options.parse_args()
+    pairs, days = lines(given.data / "pairs.jsonl"), lines(given.data / "days.jsonl")
+    for name, some in (("without borderline", [p for p in pairs if not p["borderline"]]), ("all", pairs)):
+        found = [joined(pair) for pair in some]
+        print(f"pairs {name}:", figures(found, [pair["label"] in JOINED for pair in some]))
+        for label in JOINED:
+            these = [hit for pair, hit in zip(some, found, strict=True) if pair["label"] == label]
+            print(f"  joined of {label}: {sum(these)}/{len(these)}")
+    print("copies:", figures(map(copied, pairs), [pair["label"] == "copy" for pair in pairs]))
+    for name, how in (("at once", at_once), ("one by one", one_by_one), ("by seven", lambda r: one_by_one(r, 7))):
+        runs = [over_days(days, how, seed) for seed in range(20)]
+        scores = [pairwise(run).f1 for run in runs]
+        print(f"days {name}:", pairwise(runs[0]), "| B-cubed", b_cubed(runs[0]), end=" | 20 orders: ")
+        print(f"F1 {min(scores):.3f} to {max(scores):.3f}, P from {min(pairwise(run).precision for run in runs):.3f}")
+    print("seconds to sketch 200, to group them with 3,000, and again:", *(f"{one:.2f}" for one in speed()))
+    if given.fit:
+        refitted(pairs, days)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""The digests as a flow: each route's digest is written when its own hour has come, and sent."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from flows.floors import floor_of_this_process
+from watchfloor import pipeline
+from watchfloor.pipeline import Report
+
+
+@flow(name="write digest", description="Write and send the digests whose hour has come.")
+async def write_digest() -> dict[str, int]:
+    """Write what is due, once; returns how many digests were written and sent."""
+    report = Report()
+    async with floor_of_this_process() as floor:
+        pipeline.write_digests(floor, report)
+        await pipeline.deliver(floor, report)
+    return {"written": report.alerts, "sent": report.sent}

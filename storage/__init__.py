@@ -1,0 +1,1 @@
+"""The archive in a SQL database: sqlalchemy and alembic live here only."""

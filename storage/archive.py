@@ -1,0 +1,279 @@
+"""The archive: each method is one short transaction over the functions of the rooms beside this one.
+
+polling.py   sources, entries              outbox.py    alerts, deliveries
+pages.py     texts                         reading.py   what is known, as types of the model
+judging.py   verdicts, stories, alerts     care.py      leases of the dead, retention, back-up, size
+words.py     the full-text index           search.py    questions to it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert
+
+from storage import care, judging, outbox, pages, polling, reading, search, words
+from storage.care import TableSize
+from storage.engine import Database
+from storage.reading import SourceOverview
+from storage.schema import CycleRow
+from watchfloor.model import (
+    Alert,
+    Article,
+    Brief,
+    Collected,
+    Coverage,
+    Delivery,
+    DeliveryState,
+    FeedState,
+    Filters,
+    Hits,
+    PageJob,
+    PollJob,
+    PollOutcome,
+    Posting,
+    Record,
+    SendOutcome,
+    Source,
+)
+from watchfloor.ports import Group, Judged, Settled, Shard, StoryState, Tell
+from watchfloor.query import Node
+
+WORDS = 0x776F7264  # "word": the key under which two who would fill the index exclude each other
+
+
+class SqlArchive:
+    """`watchfloor.ports.Archive` on SQLite or PostgreSQL, made by `storage.engine.open_archive`.
+
+    Safe to use from several threads; a process that forks opens its own. Every method raises ArchiveError when the
+    database cannot be reached, is locked for longer than half a minute, full or damaged.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self._database.close()
+
+    # -- sources and polling ------------------------------------------------------------------------------------------
+
+    def register(self, sources: Iterable[Source], now: datetime) -> None:
+        """See `ports.Archive`. Sources that are not named stop being polled; nothing of theirs is deleted."""
+        with self._database.write() as connection:
+            polling.register(connection, sources, now)
+
+    def claim_sources(
+        self, owner: str, now: datetime, lease: timedelta, *, shard: Shard, limit: int, everything: bool = False
+    ) -> list[PollJob]:
+        """See `ports.Archive`. ValueError for a lease longer than `leases.LONGEST_LEASE`, as of every claim."""
+        with self._database.write() as connection:
+            return polling.claim_sources(connection, owner, now, lease, shard=shard, limit=limit, everything=everything)
+
+    def keep_poll(self, owner: str, outcome: PollOutcome) -> int:
+        """See `ports.Archive`. Writes nothing and returns 0 if the source is no longer leased by `owner`."""
+        with self._database.write() as connection:
+            return polling.keep_poll(connection, owner, outcome)
+
+    def release_sources(self, owner: str, ids: Iterable[str]) -> None:
+        """See `ports.Archive`."""
+        if ids := list(ids):
+            with self._database.write() as connection:
+                polling.release_sources(connection, owner, ids)
+
+    def states(self) -> Mapping[str, FeedState]:
+        """See `ports.Archive`. Active sources only."""
+        with self._database.read() as connection:
+            return reading.states(connection)
+
+    def sources_overview(self) -> Sequence[SourceOverview]:
+        """All active sources by name, with what is remembered of them and their articles by grade."""
+        with self._database.read() as connection:
+            return reading.sources_overview(connection)
+
+    # -- pages --------------------------------------------------------------------------------------------------------
+
+    def claim_pages(self, owner: str, now: datetime, lease: timedelta, *, shard: Shard, limit: int) -> list[PageJob]:
+        """See `ports.Archive`."""
+        with self._database.write() as connection:
+            return pages.claim_pages(connection, owner, now, lease, shard=shard, limit=limit)
+
+    def keep_page(self, owner: str, collected: Collected) -> None:
+        """See `ports.Archive`. Writes nothing if the article is no longer leased by `owner`."""
+        with self._database.write() as connection:
+            pages.keep_page(connection, owner, collected)
+
+    # -- judging, grouping, alerting ----------------------------------------------------------------------------------
+
+    def claim_unjudged(self, owner: str, now: datetime, lease: timedelta, *, limit: int) -> list[Article]:
+        """See `ports.Archive`. Articles that wait for their verdict, longest waiting first."""
+        with self._database.write() as connection:
+            return judging.claim_unjudged(connection, owner, now, lease, limit=limit)
+
+    def settle(self, owner: str, judged: Sequence[Judged], group: Group, tell: Tell, now: datetime) -> Settled:
+        """See `ports.Archive`. Articles that are no longer leased by `owner` are passed over."""
+        documents = {one.article.id: _document(one) for one in judged}  # before others have to wait for us
+        with self._database.write_alone(judging.SETTLERS) as connection:
+            return judging.settle(connection, owner, judged, documents, group, tell, now)
+
+    def settle_baseline(self, tell: Tell, now: datetime) -> tuple[Alert, ...]:
+        """See `ports.Archive`."""
+        with self._database.write_alone(judging.SETTLERS) as connection:
+            return judging.settle_baseline(connection, tell, now)
+
+    def raise_alert(self, alert: Alert) -> bool:
+        """See `ports.Archive`."""
+        with self._database.write_alone(judging.SETTLERS) as connection:
+            return bool(outbox.store_alerts(connection, [alert]))
+
+    def stories_between(self, since: datetime, until: datetime) -> Sequence[Brief]:
+        """Stories that were new or changed in this time (`until` excluded), latest change first."""
+        with self._database.read() as connection:
+            return reading.stories_between(connection, since, until)
+
+    def states_between(self, since: datetime, until: datetime) -> Sequence[StoryState]:
+        """See `ports.Archive`."""
+        with self._database.read() as connection:
+            return judging.states_between(connection, since, until)
+
+    def digested_until(self, route: str) -> datetime | None:
+        """See `ports.Archive`."""
+        with self._database.read() as connection:
+            return outbox.digested_until(connection, route)
+
+    def coverage(self, since: datetime, until: datetime) -> Coverage:
+        """See `ports.Archive`."""
+        with self._database.read() as connection:
+            return reading.coverage(connection, since, until)
+
+    def work_left(self, now: datetime) -> Mapping[str, int]:
+        """How many articles are due at each stage: "collect", "judge", "sum up"; those in somebody's hands included."""
+        with self._database.read() as connection:
+            return reading.work_left(connection, now)
+
+    # -- deliveries ---------------------------------------------------------------------------------------------------
+
+    def claim_deliveries(
+        self, owner: str, now: datetime, lease: timedelta, *, targets: Sequence[str], limit: int
+    ) -> list[Delivery]:
+        """See `ports.Archive`. `attempts` counts the one that begins. On the disk before it returns."""
+        with self._database.write(durable=True) as connection:
+            return outbox.claim_deliveries(connection, owner, now, lease, targets=targets, limit=limit)
+
+    def keep_delivery(
+        self, owner: str, delivery_id: int, outcome: SendOutcome, next_at: datetime | None, now: datetime
+    ) -> None:
+        """See `ports.Archive`. Writes nothing if the delivery is no longer leased by `owner`."""
+        with self._database.write(durable=True) as connection:
+            outbox.keep_delivery(connection, owner, delivery_id, outcome, next_at, now)
+
+    def pending_deliveries(self) -> Mapping[str, int]:
+        """See `ports.Archive`. States without a delivery are left out."""
+        with self._database.read() as connection:
+            return outbox.count_deliveries(connection)
+
+    def list_deliveries(self, state: DeliveryState | None = None, *, limit: int = 50) -> Sequence[Delivery]:
+        """Deliveries (None: in any state), newest first."""
+        with self._database.read() as connection:
+            return outbox.list_deliveries(connection, state, limit)
+
+    def list_alerts(self, state: DeliveryState | None = None, *, limit: int = 50) -> Sequence[Posting]:
+        """Alerts with their deliveries, newest first; with a state those that have a delivery in it."""
+        with self._database.read() as connection:
+            return outbox.list_alerts(connection, state, limit)
+
+    def retry_deliveries(self, ids: Sequence[int] | None, now: datetime) -> int:
+        """Let dead deliveries (None: all of them) begin anew; by id also those whose end is unknown. How many."""
+        with self._database.write() as connection:
+            return outbox.retry_deliveries(connection, ids, now)
+
+    # -- cycles and leases --------------------------------------------------------------------------------------------
+
+    def keep_cycle(self, began: datetime, ended: datetime, report: Mapping[str, Any]) -> None:
+        """See `ports.Archive`."""
+        with self._database.write() as connection:
+            connection.execute(insert(CycleRow), {"began": began, "ended": ended, "report": dict(report)})
+
+    def last_cycle(self) -> datetime | None:
+        """See `ports.Archive`."""
+        with self._database.read() as connection:
+            return reading.last_cycle(connection)
+
+    def free_dead_leases(self, host: str, alive: Callable[[str], bool], now: datetime) -> int:
+        """See `ports.Archive`. The number of rows freed."""
+        with self._database.read() as connection:
+            dead = [owner for owner in sorted(care.owners_on(connection, host)) if not alive(owner)]
+        with self._database.write() as connection:
+            return care.free_leases(connection, dead, now)
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def search(self, query: Node | None, filters: Filters, *, limit: int, after: str | None, by: str) -> Hits:
+        """Find articles; `by` is "relevance" or "date". An empty query finds everything that the filters let pass.
+
+        Raises:
+            QueryError: `after` is not a key that a page of this search gave.
+            ArchiveError: it took longer than `search.SECONDS`.
+        """
+        return search.search(self._database, query, filters, limit=limit, after=after, by=by)
+
+    def find_article(self, id_or_url: int | str) -> Record | None:
+        """All that is known of one article, by its number or an address of it; None if there is none."""
+        with self._database.read() as connection:
+            return reading.find_article(connection, id_or_url)
+
+    # -- care ---------------------------------------------------------------------------------------------------------
+
+    def label(self, article_id: int, relevant: bool, now: datetime) -> None:
+        """Keep an analyst's judgement of an article that exists."""
+        with self._database.write() as connection:
+            care.keep_label(connection, article_id, relevant, now)
+
+    def prune(self, now: datetime, *, raw: timedelta, text: timedelta) -> Mapping[str, int]:
+        """Let go raw pages older than `raw` and unmatched, unlabelled texts older than `text`; how many of each.
+
+        In small transactions; identities stay, so nothing that was read comes back as new.
+        """
+        return {
+            "raw pages": care.until_none(partial(self._step, care.prune_raw, now - raw)),
+            "texts": care.until_none(partial(self._step, care.prune_texts, now - text, now)),
+        }
+
+    def _step(self, step: Callable[..., int], *arguments: Any) -> int:
+        with self._database.write() as connection:
+            return step(connection, *arguments)
+
+    def stats(self) -> Sequence[TableSize]:
+        """Rows and bytes of each table, largest first."""
+        with self._database.read() as connection:
+            return care.stats(connection)
+
+    def backup(self, path: Path) -> None:
+        """Copy a SQLite archive to a new file while it is in use. ArchiveError if it cannot be, or for PostgreSQL."""
+        care.backup(self._database, path)
+
+    def refresh_words(self) -> int:
+        """Fill the full-text index anew if an older rule filled it; the number of documents, 0 if it is current."""
+        with self._database.read() as connection:
+            if words.is_current(connection):
+                return 0
+        with self._database.write_alone(WORDS) as connection:
+            return 0 if words.is_current(connection) else words.fill(connection)
+
+
+def _document(judged: Judged) -> words.Document:
+    article, verdict = judged.article, judged.verdict
+    return words.compose(
+        article_id=article.id,
+        dated=article.published or article.first_seen,
+        title=article.title,
+        body=article.text,
+        source_id=article.source_id,
+        relevant=verdict.relevant,
+        topics=verdict.topics,
+        entities=(entity.name for entity in verdict.entities),
+    )

@@ -1,0 +1,133 @@
+"""A query's tree -> the notation of FTS5 and of PostgreSQL's tsquery. Pure.
+
+Both say all that the query language says, but for capitals, which the index does not have: `relaxed` gives a query that
+finds at least what the original finds, and search looks at the texts themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from storage import words
+from watchfloor.query import And, In, Near, Node, Not, Or, Phrase, QueryField, Tagged, Term, walk
+
+ANYTHING = Tagged("topic", "")  # stands for what every document has
+
+FTS5_COLUMNS: dict[QueryField | None, str] = {None: "{title text}", "title": "{title}", "lead": "{title lead}"}
+WEIGHTS: dict[QueryField | None, str] = {None: "", "title": "A", "lead": "AB"}
+
+
+def minds_capitals(node: Node) -> bool:
+    """Whether the query asks for capitals."""
+    return any(isinstance(part, Term) and part.case for part in walk(node))
+
+
+def relaxed(node: Node) -> Node:
+    """The query without its capitals; what is denied with capitals is not denied at all."""
+    match node:
+        case Not(part):
+            return ANYTHING if minds_capitals(part) else node
+        case And(parts):
+            return And(tuple(relaxed(part) for part in parts))
+        case Or(parts):
+            return Or(tuple(relaxed(part) for part in parts))
+        case In(field, inner):
+            return In(field, relaxed(inner))
+        case _:
+            return node
+
+
+# -- FTS5 -------------------------------------------------------------------------------------------------------------
+
+
+def fts5(node: Node | None, tags: Iterable[Iterable[str]]) -> str:
+    """A MATCH expression: the query, and of each group of tags at least one."""
+    groups = [" OR ".join(_fts5_tag(tag) for tag in group) for group in tags]
+    parts = [f"({group})" for group in groups]
+    if node is not None:
+        parts.append(f"({_fts5(node, None)})")
+    return " AND ".join(parts) or _fts5_tag(words.ANY)
+
+
+def _fts5_tag(tag: str) -> str:
+    return f'{{tags}}:"{tag}"'
+
+
+def _fts5(node: Node, field: QueryField | None) -> str:
+    match node:
+        case Term() | Phrase() | Near():
+            return f"{FTS5_COLUMNS[field]}:{_fts5_words(node)}"
+        case In(inside, inner):
+            return _fts5(inner, inside)
+        case Tagged():
+            return _fts5_tag(tag_of(node))
+        case Not(part):
+            return f"{_fts5_tag(words.ANY)} NOT ({_fts5(part, field)})"
+        case Or(parts):
+            return " OR ".join(f"({_fts5(part, field)})" for part in parts)
+        case And(parts):
+            wanted = [f"({_fts5(part, field)})" for part in parts if not isinstance(part, Not)]
+            denied = [f"({_fts5(part.part, field)})" for part in parts if isinstance(part, Not)]
+            found = " AND ".join(wanted) or _fts5_tag(words.ANY)
+            return f"({found}) NOT ({' OR '.join(denied)})" if denied else found
+
+
+def _fts5_words(node: Term | Phrase | Near) -> str:
+    if isinstance(node, Near):
+        return f"NEAR({_fts5_words(node.left)} {_fts5_words(node.right)}, {node.distance})"
+    terms = terms_of(node)
+    return f'"{" ".join(folded(term) for term in terms)}"' + " *" * terms[-1].prefix
+
+
+# -- tsquery ----------------------------------------------------------------------------------------------------------
+
+
+def tsquery(node: Node | None, tags: Iterable[Iterable[str]]) -> str:
+    """The same for PostgreSQL, to be cast to tsquery."""
+    parts = [f"({' | '.join(words.lexeme_of_tag(tag) for tag in group)})" for group in tags]
+    if node is not None:
+        parts.append(f"({_tsquery(node, '')})")
+    return " & ".join(parts) or words.lexeme_of_tag(words.ANY)
+
+
+def _tsquery(node: Node, weights: str) -> str:
+    match node:
+        case Term() | Phrase() | Near():
+            return _tsquery_words(node, weights)
+        case In(inside, inner):
+            return _tsquery(inner, WEIGHTS[inside])
+        case Tagged():
+            return words.lexeme_of_tag(tag_of(node))
+        case Not(part):
+            return f"!({_tsquery(part, weights)})"
+        case And(parts):
+            return " & ".join(f"({_tsquery(part, weights)})" for part in parts)
+        case Or(parts):
+            return " | ".join(f"({_tsquery(part, weights)})" for part in parts)
+
+
+def _tsquery_words(node: Term | Phrase | Near, weights: str) -> str:
+    if isinstance(node, Near):
+        one, other = _tsquery_words(node.left, weights), _tsquery_words(node.right, weights)
+        gaps = range(1, node.distance + 2)  # tsquery knows exact distances only
+        return " | ".join(f"({a} <{gap}> {b})" for a, b in ((one, other), (other, one)) for gap in gaps)
+    lexemes = [f"'{folded(term)}':{'*' * term.prefix}{weights}".rstrip(":") for term in terms_of(node)]
+    return f"({' <-> '.join(lexemes)})"
+
+
+# -- leaves -----------------------------------------------------------------------------------------------------------
+
+
+def terms_of(node: Term | Phrase) -> tuple[Term, ...]:
+    """The words of a leaf."""
+    return node.terms if isinstance(node, Phrase) else (node,)
+
+
+def folded(term: Term) -> str:
+    """The word as the index has it."""
+    return "".join(words.fold_words(term.text))
+
+
+def tag_of(node: Tagged) -> str:
+    """The tag that the documents have which the verdict names so."""
+    return words.ANY if node is ANYTHING else words.tag(node.what, node.name)

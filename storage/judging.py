@@ -1,0 +1,318 @@
+"""Verdicts, stories and the alerts that follow from them: a batch is one transaction that excludes other settlers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, insert, or_, select, update
+
+from storage import words
+from storage.dialects import chunks, insert_unknown, put
+from storage.mapping import ARTICLE_COLUMNS, article_of, brief_of_payload, mention_values, verdict_values
+from storage.outbox import store_alerts
+from storage.pages import take_work
+from storage.reading import judgements, story_ids_between
+from storage.schema import (
+    AlertStoryRow,
+    ArticleRow,
+    ArticleTopicRow,
+    MentionRow,
+    RelatedRow,
+    SourceRow,
+    StoryRow,
+    VerdictRow,
+    WorkRow,
+)
+from watchfloor.briefs import Judgement, brief_of
+from watchfloor.model import Alert, Article, Brief
+from watchfloor.ports import Group, Grouping, Judged, Settled, Sketched, StoryState, Tell
+
+SETTLERS = 0x73657474  # "sett": the key under which settlers exclude each other
+WINDOW = timedelta(hours=96)  # how far apart two reports of one event may be first seen
+
+
+def claim_unjudged(connection: Connection, owner: str, now: datetime, lease: timedelta, *, limit: int) -> list[Article]:
+    """Lease articles that wait for a verdict."""
+    taken = [row.article_id for row in take_work(connection, "judge", owner, now, lease, limit=limit)]
+    rows = [
+        row
+        for chunk in chunks(taken)
+        for row in connection.execute(
+            select(*ARTICLE_COLUMNS)
+            .join(SourceRow, SourceRow.id == ArticleRow.source_id)
+            .where(ArticleRow.id.in_(chunk))
+        )
+    ]
+    order = {id: number for number, id in enumerate(taken)}
+    return [article_of(row) for row in sorted(rows, key=lambda row: order[row.id])]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an article stood before the batch: its story, whether it was relevant, and whether it is told quietly."""
+
+    story_id: int | None
+    was_relevant: bool
+    baseline: bool
+    old_news: bool
+    first_seen: datetime
+    dated: datetime
+
+    @property
+    def quiet(self) -> bool:
+        """Not news: it came with a source's first answer, or was published long before."""
+        return self.baseline or self.old_news
+
+
+def settle(
+    connection: Connection,
+    owner: str,
+    judged: Sequence[Judged],
+    documents: Mapping[int, words.Document],
+    group: Group,
+    tell: Tell,
+    now: datetime,
+) -> Settled:
+    """Settle what `owner` still holds of the batch. `documents`: what the index is to hold of each article."""
+    places = _places(connection, _held(connection, owner, [one.article.id for one in judged]))
+    mine = [one for one in judged if one.article.id in places]
+    words.remove(connection, places)
+    _store_verdicts(connection, mine, now)
+    words.add(connection, [documents[id] for id in places])
+    relevant = [one for one in mine if one.verdict.relevant]
+    fresh = {one.article.id for one in relevant if not places[one.article.id].was_relevant}
+    grouped = _group(connection, [one for one in relevant if places[one.article.id].story_id is None], places, group)
+    made = _store_grouping(connection, grouped, now)
+    _queue_summing_up(connection, [id for id in fresh if places[id].baseline and not places[id].old_news], now)
+    touched = _stories_of(connection, fresh)
+    states = _states(connection, set(touched.values()), new=made, fresh=fresh)
+    _refresh_stories(connection, states, now)
+    loud = {story for id, story in touched.items() if not places[id].quiet}
+    alerts = store_alerts(connection, tell([state for state in states if state.brief.story_id in loud]))
+    _finish(connection, "judge", places)
+    return Settled(len(relevant), len(made), len(states) - len(made), alerts)
+
+
+def settle_baseline(connection: Connection, tell: Tell, now: datetime) -> tuple[Alert, ...]:
+    """Let `tell` sum up the stories of baseline articles that wait for it."""
+    waiting = set(
+        connection.execute(select(WorkRow.article_id).where(WorkRow.stage == "sum up").with_for_update()).scalars()
+    )
+    if not waiting:
+        return ()
+    states = _states(connection, set(_stories_of(connection, waiting).values()), new=set(), fresh=waiting)
+    alerts = store_alerts(connection, tell(states))
+    _finish(connection, "sum up", waiting)
+    return alerts
+
+
+# -- verdicts ---------------------------------------------------------------------------------------------------------
+
+
+def _held(connection: Connection, owner: str, ids: Sequence[int]) -> list[int]:
+    held: list[int] = []
+    for chunk in chunks(ids):
+        mine = and_(WorkRow.stage == "judge", WorkRow.owner == owner, WorkRow.article_id.in_(chunk))
+        held.extend(connection.execute(select(WorkRow.article_id).where(mine).with_for_update()).scalars())
+    return held
+
+
+def _places(connection: Connection, ids: Sequence[int]) -> dict[int, Place]:
+    columns = (ArticleRow.story_id, ArticleRow.baseline, ArticleRow.old_news, ArticleRow.first_seen, ArticleRow.dated)
+    places = {}
+    for chunk in chunks(ids):
+        rows = connection.execute(
+            select(ArticleRow.id, VerdictRow.relevant, *columns)
+            .outerjoin(VerdictRow, VerdictRow.article_id == ArticleRow.id)
+            .where(ArticleRow.id.in_(chunk), ArticleRow.duplicate_of.is_(None))
+        )
+        for row in rows:
+            places[row.id] = Place(
+                row.story_id, bool(row.relevant), row.baseline, row.old_news, row.first_seen, row.dated
+            )
+    return places
+
+
+def _store_verdicts(connection: Connection, judged: Sequence[Judged], now: datetime) -> None:
+    for chunk in chunks(one.article.id for one in judged):
+        for table in (MentionRow, ArticleTopicRow):
+            connection.execute(delete(table).where(table.article_id.in_(chunk)))
+    verdicts = [
+        {"article_id": one.article.id, **verdict_values(one.verdict), "judged_at": now, "sketch": one.sketch}
+        for one in judged
+    ]
+    put(connection, VerdictRow, verdicts, key=["article_id"])
+    topics = [
+        {"article_id": one.article.id, "topic": topic, "position": position}
+        for one in judged
+        for position, topic in enumerate(one.verdict.topics)
+    ]
+    insert_unknown(connection, ArticleTopicRow, topics)
+    mentions = [
+        {"article_id": one.article.id, **mention_values(position, entity)}
+        for one in judged
+        for position, entity in enumerate(one.verdict.entities)
+    ]
+    insert_unknown(connection, MentionRow, mentions)
+
+
+# -- stories ----------------------------------------------------------------------------------------------------------
+
+
+def _group(connection: Connection, homeless: Sequence[Judged], places: Mapping[int, Place], group: Group) -> Grouping:
+    sketches = [(one.article.id, one.sketch) for one in homeless if one.sketch is not None]
+    if not sketches:
+        return Grouping({}, {})
+    seen = [places[id].first_seen for id, _ in sketches]
+    return group(sketches, _known_sketches(connection, min(seen) - WINDOW, max(seen) + WINDOW))
+
+
+def _known_sketches(connection: Connection, since: datetime, until: datetime) -> list[Sketched]:
+    rows = connection.execute(
+        select(ArticleRow.id, ArticleRow.story_id, VerdictRow.sketch)
+        .join(VerdictRow, VerdictRow.article_id == ArticleRow.id)
+        .where(
+            ArticleRow.first_seen.between(since, until),
+            ArticleRow.story_id.is_not(None),
+            ArticleRow.duplicate_of.is_(None),
+            VerdictRow.sketch.is_not(None),
+        )
+        .order_by(ArticleRow.id)
+    )
+    return [Sketched(*row) for row in rows]
+
+
+def _store_grouping(connection: Connection, grouping: Grouping, now: datetime) -> set[int]:
+    """Make the new stories, join the articles, merge and relate; the ids of the new stories."""
+    labels = list(dict.fromkeys(label for label in grouping.story_of.values() if isinstance(label, str)))
+    made = dict(zip(labels, _make_stories(connection, len(labels), now), strict=True))
+    for article_id, label in grouping.story_of.items():
+        story_id = made[label] if isinstance(label, str) else _survivor(label, grouping.merged)
+        connection.execute(update(ArticleRow).where(ArticleRow.id == article_id).values(story_id=story_id))
+    for younger in grouping.merged:
+        merge_stories(connection, younger, _survivor(younger, grouping.merged))
+    pairs = {(min(pair), max(pair)) for pair in grouping.related}
+    insert_unknown(connection, RelatedRow, [{"article_id": one, "other_id": other} for one, other in sorted(pairs)])
+    return set(made.values())
+
+
+def _make_stories(connection: Connection, count: int, now: datetime) -> list[int]:
+    if not count:
+        return []
+    blank = {"title": "", "first_seen": now, "updated": now}  # said once its articles have joined
+    made = connection.execute(insert(StoryRow).returning(StoryRow.id, sort_by_parameter_order=True), [blank] * count)
+    return list(made.scalars())
+
+
+def _survivor(story_id: int, merged: Mapping[int, int]) -> int:
+    """The story that this one ended up in, over any number of steps."""
+    while story_id in merged:
+        story_id = merged[story_id]
+    return story_id
+
+
+def merge_stories(connection: Connection, younger: int, older: int) -> None:
+    """Move all that belongs to `younger` to `older`; what was told of either was told of both."""
+    connection.execute(update(ArticleRow).where(ArticleRow.story_id == younger).values(story_id=older))
+    both = select(AlertStoryRow.alert_id).where(AlertStoryRow.story_id == older)
+    connection.execute(delete(AlertStoryRow).where(AlertStoryRow.story_id == younger, AlertStoryRow.alert_id.in_(both)))
+    connection.execute(update(AlertStoryRow).where(AlertStoryRow.story_id == younger).values(story_id=older))
+    gone = or_(StoryRow.id == younger, StoryRow.merged_into == younger)
+    connection.execute(update(StoryRow).where(gone).values(merged_into=older))
+
+
+def _stories_of(connection: Connection, article_ids: Collection[int]) -> dict[int, int]:
+    """The story of each of these articles that has one."""
+    found: dict[int, int] = {}
+    for chunk in chunks(article_ids):
+        rows = connection.execute(
+            select(ArticleRow.id, ArticleRow.story_id).where(ArticleRow.id.in_(chunk), ArticleRow.story_id.is_not(None))
+        )
+        found.update((row.id, row.story_id) for row in rows)
+    return found
+
+
+def _states(
+    connection: Connection, story_ids: Collection[int], *, new: Collection[int], fresh: Collection[int]
+) -> list[StoryState]:
+    """These stories as they stand, oldest id first; a story without a relevant article is none."""
+    members = judgements(connection, story_ids)
+    told = _told(connection, story_ids)
+    muted = _muted(connection, story_ids)
+    return [
+        _state(story_id, members[story_id], told.get(story_id, {}), new=new, fresh=fresh, muted=muted)
+        for story_id in sorted(members)
+    ]
+
+
+def states_between(connection: Connection, since: datetime, until: datetime) -> list[StoryState]:
+    """Stories that were new or got a relevant article in this time (until excluded), most recent change first."""
+    ids = story_ids_between(connection, since, until)
+    found = {state.brief.story_id: state for state in _states(connection, ids, new=(), fresh=())}
+    return [found[id] for id in ids if id in found]
+
+
+def _state(
+    story_id: int,
+    members: Sequence[Judgement],
+    told: Mapping[str, tuple[datetime, Brief]],
+    *,
+    new: Collection[int],
+    fresh: Collection[int],
+    muted: Collection[int],
+) -> StoryState:
+    articles = tuple(one.article for one in members)
+    return StoryState(
+        brief=brief_of(story_id, members),
+        articles=articles,
+        baseline=all(article.baseline for article in articles),
+        new=story_id in new,
+        fresh_ids=tuple(article.id for article in articles if article.id in fresh),
+        told={route: at for route, (at, _) in told.items()},
+        told_brief={route: brief for route, (_, brief) in told.items()},
+        muted=story_id in muted,
+    )
+
+
+def _told(connection: Connection, story_ids: Iterable[int]) -> dict[int, dict[str, tuple[datetime, Brief]]]:
+    """What was last told of each story on each route, and when."""
+    told: dict[int, dict[str, tuple[datetime, Brief]]] = {}
+    for chunk in chunks(story_ids):
+        rows = connection.execute(
+            select(AlertStoryRow.story_id, AlertStoryRow.route, AlertStoryRow.told_at, AlertStoryRow.brief)
+            .where(AlertStoryRow.story_id.in_(chunk))
+            .order_by(AlertStoryRow.told_at, AlertStoryRow.alert_id)
+        )
+        for row in rows:
+            told.setdefault(row.story_id, {})[row.route] = (row.told_at, brief_of_payload(row.brief))
+    return told
+
+
+def _muted(connection: Connection, story_ids: Iterable[int]) -> set[int]:
+    return {
+        id
+        for chunk in chunks(story_ids)
+        for id in connection.execute(select(StoryRow.id).where(StoryRow.id.in_(chunk), StoryRow.muted)).scalars()
+    }
+
+
+def _refresh_stories(connection: Connection, states: Sequence[StoryState], now: datetime) -> None:
+    for state in states:
+        said: dict[str, Any] = {"title": state.brief.headline, "first_seen": state.brief.first_seen, "updated": now}
+        connection.execute(update(StoryRow).where(StoryRow.id == state.brief.story_id).values(said))
+
+
+# -- work -------------------------------------------------------------------------------------------------------------
+
+
+def _queue_summing_up(connection: Connection, article_ids: Sequence[int], now: datetime) -> None:
+    rows = [{"article_id": id, "stage": "sum up", "due_at": now, "attempts": 0} for id in article_ids]
+    insert_unknown(connection, WorkRow, rows)
+
+
+def _finish(connection: Connection, stage: str, article_ids: Iterable[int]) -> None:
+    for chunk in chunks(article_ids):
+        connection.execute(delete(WorkRow).where(WorkRow.stage == stage, WorkRow.article_id.in_(chunk)))

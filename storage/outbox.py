@@ -1,0 +1,169 @@
+"""Alerts and their deliveries: an alert is committed with what it tells of; each target's row goes its own way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
+
+from storage.dialects import chunks, insert_unknown
+from storage.leases import is_due, is_free, lease_end
+from storage.mapping import DELIVERY_COLUMNS, alert_of_payload, alert_payload, brief_payload, delivery_of
+from storage.schema import AlertRow, AlertStoryRow, DeliveryRow, StoryRow
+from watchfloor.alerting import digest_end, message_id
+from watchfloor.model import Alert, Delivery, DeliveryState, Posting, SendOutcome
+
+TRIALS = ("test", "ops")  # kinds that tell of no story of the archive
+ENDS: Mapping[str, DeliveryState] = {"refused": "dead", "retry": "dead", "unknown": "unknown"}  # without another try
+
+
+def store_alerts(connection: Connection, alerts: Iterable[Alert]) -> tuple[Alert, ...]:
+    """Store the alerts whose key is not known, with a delivery for each target; those that were new."""
+    return tuple(alert for alert in alerts if _store(connection, alert))
+
+
+def _store(connection: Connection, alert: Alert) -> bool:
+    if _id_of(connection, alert.key) is not None:
+        return False
+    row = {"key": alert.key, "kind": alert.kind, "route": alert.route, "created": alert.created}
+    payload = alert_payload(alert)
+    insert_unknown(connection, AlertRow, [{**row, "subject": alert.subject, "payload": payload}])
+    alert_id = _id_of(connection, alert.key)
+    assert alert_id is not None
+    if alert.kind not in TRIALS:
+        _store_stories(connection, alert_id, alert)
+    insert_unknown(connection, DeliveryRow, [_delivery_values(alert_id, alert, target) for target in alert.targets])
+    return True
+
+
+def _id_of(connection: Connection, key: str) -> int | None:
+    return connection.execute(select(AlertRow.id).where(AlertRow.key == key)).scalar()
+
+
+def _store_stories(connection: Connection, alert_id: int, alert: Alert) -> None:
+    ids = {brief.story_id for brief in alert.briefs}
+    known = {
+        id
+        for chunk in chunks(ids)
+        for id in connection.execute(select(StoryRow.id).where(StoryRow.id.in_(chunk))).scalars()
+    }
+    rows = [
+        {
+            "alert_id": alert_id,
+            "story_id": brief.story_id,
+            "route": alert.route,
+            "told_at": alert.created,
+            "brief": brief_payload(brief),
+        }
+        for brief in alert.briefs
+        if brief.story_id in known
+    ]
+    insert_unknown(connection, AlertStoryRow, rows)
+
+
+def _delivery_values(alert_id: int, alert: Alert, target: str) -> dict[str, object]:
+    return {
+        "alert_id": alert_id,
+        "target": target,
+        "state": "pending",
+        "attempts": 0,
+        "message_id": message_id(alert.key, target),
+        "next_at": alert.not_before or alert.created,
+    }
+
+
+def claim_deliveries(
+    connection: Connection, owner: str, now: datetime, lease: timedelta, *, targets: Sequence[str], limit: int
+) -> list[Delivery]:
+    """Lease deliveries that are due, or whose sender has had its time; each counts as an attempt from here on."""
+    until = lease_end(now, lease)
+    ready = or_(
+        and_(DeliveryRow.state == "pending", is_due(DeliveryRow.next_at, now)),
+        and_(DeliveryRow.state == "sending", is_free(DeliveryRow, now)),
+    )
+    taken = connection.execute(
+        select(DeliveryRow.id)
+        .where(ready, DeliveryRow.target.in_(targets))
+        .order_by(DeliveryRow.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).scalars()
+    ids = taken.all()
+    for chunk in chunks(ids):
+        connection.execute(
+            update(DeliveryRow)
+            .where(DeliveryRow.id.in_(chunk))
+            .values(state="sending", owner=owner, until=until, attempts=DeliveryRow.attempts + 1)
+        )
+    return [delivery for chunk in chunks(ids) for delivery in _read(connection, DeliveryRow.id.in_(chunk))]
+
+
+def _read(connection: Connection, wanted: ColumnElement[bool]) -> list[Delivery]:
+    rows = connection.execute(
+        select(*DELIVERY_COLUMNS, AlertRow.payload)
+        .join(AlertRow, AlertRow.id == DeliveryRow.alert_id)
+        .where(wanted)
+        .order_by(DeliveryRow.id)
+    )
+    return [delivery_of(row) for row in rows]
+
+
+def keep_delivery(
+    connection: Connection, owner: str, delivery_id: int, outcome: SendOutcome, next_at: datetime | None, now: datetime
+) -> None:
+    """Write down an attempt's outcome, if the delivery is still leased by `owner`."""
+    values: dict[str, object] = {"owner": None, "until": None, "error": outcome.detail or None}
+    if next_at is not None:
+        values |= {"state": "pending", "next_at": next_at}
+    elif outcome.result == "sent":
+        values |= {"state": "sent", "sent_at": now, "error": None}
+    else:
+        values["state"] = ENDS[outcome.result]
+    mine = and_(DeliveryRow.id == delivery_id, DeliveryRow.owner == owner, DeliveryRow.state == "sending")
+    connection.execute(update(DeliveryRow).where(mine).values(values))
+
+
+def count_deliveries(connection: Connection) -> dict[str, int]:
+    """How many deliveries are in each state."""
+    rows = connection.execute(select(DeliveryRow.state, func.count()).group_by(DeliveryRow.state))
+    return {row.state: row[1] for row in rows}
+
+
+def list_deliveries(connection: Connection, state: DeliveryState | None, limit: int) -> list[Delivery]:
+    """Deliveries, newest first."""
+    wanted = select(*DELIVERY_COLUMNS, AlertRow.payload).join(AlertRow, AlertRow.id == DeliveryRow.alert_id)
+    if state is not None:
+        wanted = wanted.where(DeliveryRow.state == state)
+    return [delivery_of(row) for row in connection.execute(wanted.order_by(DeliveryRow.id.desc()).limit(limit))]
+
+
+def list_alerts(connection: Connection, state: DeliveryState | None, limit: int) -> list[Posting]:
+    """Alerts with their deliveries, newest first."""
+    wanted = select(AlertRow.id, AlertRow.payload).order_by(AlertRow.id.desc()).limit(limit)
+    if state is not None:
+        wanted = wanted.where(AlertRow.id.in_(select(DeliveryRow.alert_id).where(DeliveryRow.state == state)))
+    alerts = connection.execute(wanted).all()
+    deliveries: dict[int, list[Delivery]] = {}
+    for chunk in chunks(row.id for row in alerts):
+        for delivery in _read(connection, DeliveryRow.alert_id.in_(chunk)):
+            deliveries.setdefault(delivery.alert_id, []).append(delivery)
+    return [Posting(row.id, alert_of_payload(row.payload), tuple(deliveries.get(row.id, ()))) for row in alerts]
+
+
+def digested_until(connection: Connection, route: str) -> datetime | None:
+    """Up to when the latest digest of a route goes; its key says so."""
+    keys = connection.execute(select(AlertRow.key).where(AlertRow.kind == "digest", AlertRow.route == route)).scalars()
+    return max((digest_end(key) for key in keys if key.startswith("digest:")), default=None)
+
+
+def retry_deliveries(connection: Connection, ids: Sequence[int] | None, now: datetime) -> int:
+    """Give dead deliveries (None: all) another life, from the first attempt; named ones also where unknown."""
+    again = {"state": "pending", "attempts": 0, "next_at": now, "owner": None, "until": None}
+    if ids is None:
+        return connection.execute(update(DeliveryRow).where(DeliveryRow.state == "dead").values(again)).rowcount
+    ended = DeliveryRow.state.in_(("dead", "unknown"))
+    return sum(
+        connection.execute(update(DeliveryRow).where(DeliveryRow.id.in_(chunk), ended).values(again)).rowcount
+        for chunk in chunks(ids)
+    )

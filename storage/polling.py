@@ -1,0 +1,213 @@
+"""Sources and their entries: registered, claimed, polled, kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, and_, exists, insert, select, update
+
+from storage.dialects import chunks, insert_unknown, put
+from storage.leases import is_due, is_free, is_in, lease_end
+from storage.mapping import entry_values, host_values, source_of, source_values, state_of, state_values
+from storage.schema import ArticleRow, EntryKeyRow, EntryRow, HostRow, SourceRow, WorkRow
+from watchfloor.model import Entry, FeedState, Grade, PollJob, PollOutcome, Source
+from watchfloor.ports import Shard
+
+OLD_NEWS = timedelta(hours=48)  # published so long before its source was first seen: archived quietly
+
+
+# -- sources ----------------------------------------------------------------------------------------------------------
+
+
+def register(connection: Connection, sources: Iterable[Source], now: datetime) -> None:
+    """Add and update these sources; the others stop being polled and keep all that came from them."""
+    known = {row.id: row for row in connection.execute(select(SourceRow.id, SourceRow.url, SourceRow.active))}
+    named = {source.id: source for source in sources}
+    gone = [id for id, row in known.items() if row.active and id not in named]
+    for chunk in chunks(gone):
+        connection.execute(update(SourceRow).where(SourceRow.id.in_(chunk)).values(active=False))
+    fresh = [source for id, source in named.items() if id not in known]
+    blank = state_values(FeedState())
+    insert_unknown(
+        connection, SourceRow, [{**source_values(one), **blank, "active": True, "added": now} for one in fresh]
+    )
+    for id in named.keys() & known.keys():
+        changes = source_values(named[id]) | {"active": True}
+        if known[id].url != named[id].url:
+            changes |= {"next_at": None, "gone": False, "moved_to": None, "moved_seen": 0, "moved_since": None}
+        connection.execute(update(SourceRow).where(SourceRow.id == id).values(changes))
+
+
+def claim_sources(
+    connection: Connection,
+    owner: str,
+    now: datetime,
+    lease: timedelta,
+    *,
+    shard: Shard,
+    limit: int,
+    everything: bool,
+) -> list[PollJob]:
+    """Lease what is due, or all that nobody holds; oldest due first, those never asked before all."""
+    until = lease_end(now, lease)
+    wanted = and_(
+        SourceRow.active,
+        SourceRow.gone.is_(False),
+        is_free(SourceRow, now),
+        is_in(SourceRow, shard),
+        ~waits(SourceRow.host, now),
+    )
+    if not everything:
+        wanted = and_(wanted, is_due(SourceRow.next_at, now))
+    rows = connection.execute(
+        select(*SourceRow.__table__.columns)
+        .where(wanted)
+        .order_by(SourceRow.next_at.nulls_first(), SourceRow.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for chunk in chunks(row.id for row in rows):
+        connection.execute(update(SourceRow).where(SourceRow.id.in_(chunk)).values(owner=owner, until=until))
+    return [PollJob(source_of(row), state_of(row)) for row in rows]
+
+
+def waits(host: Any, now: datetime) -> Any:
+    """The host asked us to wait, and the time is not over."""
+    return exists().where(HostRow.host == host, ~is_due(HostRow.not_before, now))
+
+
+def release_sources(connection: Connection, owner: str, ids: Iterable[str]) -> None:
+    """Free those of these sources that `owner` holds."""
+    for chunk in chunks(ids):
+        held = and_(SourceRow.id.in_(chunk), SourceRow.owner == owner)
+        connection.execute(update(SourceRow).where(held).values(owner=None, until=None))
+
+
+# -- entries ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A poll's circumstances, as its entries' articles need them."""
+
+    source_id: str
+    at: datetime
+    baseline: bool
+    known_since: datetime  # when the source first answered
+
+
+def keep_poll(connection: Connection, owner: str, outcome: PollOutcome) -> int:
+    """Entries first, then state and validators, if the source is still leased by `owner`; the number of new entries."""
+    held = connection.execute(
+        select(SourceRow.first_answer)
+        .where(SourceRow.id == outcome.source_id, SourceRow.owner == owner)
+        .with_for_update()
+    ).one_or_none()
+    if held is None:
+        return 0  # another took it over and reads the same feed
+    arrival = Arrival(outcome.source_id, outcome.at, held.first_answer is None, held.first_answer or outcome.at)
+    fresh = _unknown(connection, outcome.source_id, outcome.entries)
+    _insert_entries(connection, arrival, fresh)
+    state = state_values(outcome.state) | ({"last_new": outcome.at} if fresh else {})
+    connection.execute(
+        update(SourceRow).where(SourceRow.id == outcome.source_id).values(**state, owner=None, until=None)
+    )
+    if outcome.host and outcome.host_not_before:
+        put(connection, HostRow, [{"host": outcome.host, "not_before": outcome.host_not_before}], key=["host"])
+    return len(fresh)
+
+
+def _unknown(connection: Connection, source_id: str, entries: Sequence[Entry]) -> list[Entry]:
+    """The entries none of whose keys is known, each once even if the document has it twice."""
+    known: set[str] = set()
+    for chunk in chunks({key for entry in entries for key in entry.keys}):
+        found = select(EntryKeyRow.key).where(EntryKeyRow.source_id == source_id, EntryKeyRow.key.in_(chunk))
+        known.update(connection.execute(found).scalars())
+    fresh = []
+    for entry in entries:
+        if known.isdisjoint(entry.keys):
+            fresh.append(entry)
+            known.update(entry.keys)
+    return fresh
+
+
+def _insert_entries(connection: Connection, arrival: Arrival, entries: Sequence[Entry]) -> None:
+    if not entries:
+        return
+    articles = _join_articles(connection, arrival, entries)
+    rows = [
+        {
+            **entry_values(entry),
+            "source_id": arrival.source_id,
+            "article_id": articles[_article_key(arrival.source_id, entry)],
+            "first_seen": arrival.at,
+        }
+        for entry in entries
+    ]
+    ids = connection.execute(insert(EntryRow).returning(EntryRow.id, sort_by_parameter_order=True), rows).scalars()
+    keys = [
+        {"source_id": arrival.source_id, "key": key, "entry_id": id, "position": position}
+        for id, entry in zip(ids, entries, strict=True)
+        for position, key in enumerate(entry.keys)
+    ]
+    insert_unknown(connection, EntryKeyRow, keys)
+
+
+def _article_key(source_id: str, entry: Entry) -> str:
+    """One article for one address; without an address the entry's own identity."""
+    return entry.url or f"{source_id} {entry.keys[0]}"
+
+
+def _join_articles(connection: Connection, arrival: Arrival, entries: Sequence[Entry]) -> dict[str, int]:
+    """The id of each entry's article by key; articles nobody knew are made, with their page still to be collected."""
+    by_key = {_article_key(arrival.source_id, entry): entry for entry in entries}
+    ids = _article_ids(connection, by_key)
+    # Sorted, so that two polls with the same links cannot wait for each other crosswise.
+    fresh = sorted(by_key.keys() - ids.keys())
+    insert_unknown(connection, ArticleRow, [_article_values(arrival, key, by_key[key]) for key in fresh])
+    made = _article_ids(connection, fresh)
+    insert_unknown(
+        connection,
+        WorkRow,
+        [
+            {"article_id": made[key], "stage": "collect", "due_at": arrival.at, "attempts": 0}
+            | host_values(by_key[key].url)
+            for key in fresh
+        ],
+    )
+    return ids | made
+
+
+def _article_ids(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
+    ids: dict[str, int] = {}
+    for chunk in chunks(keys):
+        rows = connection.execute(select(ArticleRow.key, ArticleRow.id).where(ArticleRow.key.in_(chunk)))
+        ids.update((row.key, row.id) for row in rows)
+    return ids
+
+
+def _article_values(arrival: Arrival, key: str, entry: Entry) -> dict[str, Any]:
+    return {
+        "key": key,
+        "source_id": arrival.source_id,
+        "title": entry.title,
+        "url": entry.url,
+        "authors": list(entry.authors),
+        "language": entry.language,
+        "published": entry.published,
+        "first_seen": arrival.at,
+        "dated": entry.published or arrival.at,
+        "grade": Grade.EMPTY.value,
+        "text_from": "title",
+        "baseline": arrival.baseline,
+        "old_news": is_old_news(entry.published, arrival.known_since),
+        "text": "",
+    }
+
+
+def is_old_news(published: datetime | None, known_since: datetime) -> bool:
+    """Published long before its source was first seen."""
+    return published is not None and published < known_since - OLD_NEWS

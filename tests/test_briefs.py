@@ -1,0 +1,120 @@
+"""What a message says of a story: its best article, its voices, the sentence and where it is marked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+
+from watchfloor.briefs import Judgement, brief_of, merge_spans
+from watchfloor.model import Article, Brief, EntityHit, Evidence, Field, Grade, Mention, Verdict
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+TEXT = "Ministers met in Ankara. They agreed to send troops and more troops to Iraq, said the minister."
+SENTENCE = "They agreed to send troops and more troops to Iraq, said the minister."
+
+
+def article(id: int, publisher: str, **changes: object) -> Article:
+    made = Article(
+        id=id,
+        source_id=publisher.lower(),
+        publisher=publisher,
+        title="NATO sends troops",
+        text=TEXT,
+        grade=Grade.FULL,
+        text_from="page",
+        first_seen=NOON + timedelta(minutes=id),
+        url=f"https://{publisher.lower()}.example/{id}",
+        published=NOON,
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def evidence(word: str, weight: float, field: Field = "text", nth: int = 0) -> Evidence:
+    where = TEXT if field == "text" else "NATO sends troops"
+    start = -1
+    for _ in range(nth + 1):
+        start = where.index(word, start + 1)
+    sentence = where if field == "title" else SENTENCE if start > 24 else TEXT[:24]
+    return Evidence(word, field, start, start + len(word), weight, sentence)
+
+
+def verdict(score: float, *evidence: Evidence, **changes: object) -> Verdict:
+    made = Verdict(True, "en", True, score, 1.0, ("operations",), (), evidence)
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def entity(name: str, times: int) -> EntityHit:
+    return EntityHit(name, "place", (Mention("text", 0, 1, "x"),) * times)
+
+
+def test_a_brief_sums_up_its_articles_in_any_order() -> None:
+    members = [
+        Judgement(article(1, "Gazette", grade=Grade.TEASER), verdict(9.0, entities=(entity("Iraq", 3),))),
+        Judgement(
+            article(2, "Courier"),
+            verdict(3.0, evidence("troops", 2.0), topics=("alliances",), entities=(entity("NATO", 2),)),
+        ),
+        Judgement(article(3, "Herald", official=True), verdict(2.0, entities=(entity("NATO", 2), entity("Ankara", 1)))),
+    ]
+    expected = Brief(
+        story_id=7,
+        headline="NATO sends troops",
+        url="https://courier.example/2",
+        publisher="Courier",
+        others=("Gazette", "Herald"),
+        published=NOON,
+        first_seen=NOON + timedelta(minutes=1),
+        sentence=SENTENCE,
+        marks=((20, 26),),
+        topics=("alliances", "operations"),
+        entities=("NATO", "Iraq", "Ankara"),
+        grade=Grade.FULL,
+        score=9.0,
+        articles=3,
+        official=True,
+        source_ids=("gazette", "courier", "herald"),
+    )
+    assert {brief_of(7, order) for order in permutations(members)} == {expected}
+
+
+def test_all_reasons_in_favour_within_the_sentence_are_marked() -> None:
+    reasons = (
+        evidence("troops", 2.0),
+        evidence("troops", 1.0, nth=1),
+        evidence("Iraq", 0.5),
+        evidence("minister", -1.0),
+        evidence("Ankara", 1.5),
+        evidence("NATO", 1.9, "title"),
+    )
+    brief = brief_of(1, [Judgement(article(1, "Gazette"), verdict(3.0, *reasons))])
+    assert brief.sentence == SENTENCE
+    assert [brief.sentence[start:end] for start, end in brief.marks] == ["troops", "troops", "Iraq"]
+
+
+def test_the_title_may_be_the_strongest_sentence() -> None:
+    brief = brief_of(1, [Judgement(article(1, "Gazette"), verdict(3.0, evidence("NATO", 1.9, "title")))])
+    assert (brief.sentence, brief.marks) == ("NATO sends troops", ((0, 4),))
+
+
+def test_a_sentence_that_is_not_found_is_shown_without_marks() -> None:
+    shortened = replace(evidence("troops", 2.0), sentence="They agreed … troops")
+    brief = brief_of(1, [Judgement(article(1, "Gazette"), verdict(3.0, shortened))])
+    assert (brief.sentence, brief.marks) == ("They agreed … troops", ())
+    assert brief_of(1, [Judgement(article(1, "Gazette"), verdict(3.0))]).sentence == ""
+
+
+def test_papers_that_print_one_wire_are_one_voice() -> None:
+    wired = f"ANKARA, Nov 24 (Reuters) - {TEXT}"
+    members = [
+        Judgement(article(1, "Gazette", text=wired), verdict(3.0)),
+        Judgement(article(2, "Courier", text=wired), verdict(2.0)),
+        Judgement(article(3, "Reuters"), verdict(2.0)),
+        Judgement(article(4, "Herald"), verdict(2.0)),
+    ]
+    brief = brief_of(1, members)
+    assert (brief.publisher, brief.others) == ("Gazette", ("Herald",))
+
+
+def test_spans_that_overlap_or_touch_are_one() -> None:
+    assert merge_spans([(8, 9), (0, 3), (2, 5), (5, 6)]) == ((0, 6), (8, 9))

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import re
+from datetime import time, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from alerts.config import Policy, load, parse
+from watchfloor.errors import AlertsError
+from watchfloor.query import parse as parse_query
+from watchfloor.routes import Flood, Quiet, Route
+from watchfloor.settings import Settings, shipped
+
+SECRET = "TIiajkdnlazkcOXrIdevi7FQ"
+HOOK = f"slack://T1JJ3T3L2/A1BRTD4JD/{SECRET}"
+MAIL = "mailto://user:hunter22@mail.example?from=w@desk.example&to=a@desk.example"
+
+
+def read(text: str) -> Policy:
+    return parse(text, "alerts.yaml", Settings(timezone="Europe/Berlin"))
+
+
+URLS = f"""\
+urls:
+  - {HOOK}:
+      - tag: desk
+  - {MAIL},b@desk.example:
+      - tag: analysts
+  - {MAIL.replace("a@", "admin@")}:
+      - tag: ops
+"""
+
+
+def test_the_whole_of_a_route() -> None:
+    policy = read(
+        URLS
+        + """\
+routes:
+  - name: nuclear
+    tags: [desk, analysts]
+    topics: [nuclear]
+    entities: ["New START"]
+    sources: paper-one
+    query: warhead NEAR/5 submarine
+    score: 6
+    timezone: America/New_York
+    quiet: "22:00-06:00"
+    flood: {more_than: 10, within: 10m}
+  - {name: morning, tags: analysts, digest: daily, at: "07:30"}
+"""
+    )
+    slack, first, second, admin = (one.target for one in policy.targets)
+    assert [slack.tags, first.tags, second.tags, admin.tags] == [("desk",), ("analysts",), ("analysts",), ("ops",)]
+    assert policy.ops == (admin.id,)
+    assert policy.routes == (
+        Route(
+            "nuclear",
+            targets=(slack.id, first.id, second.id),
+            topics=("nuclear",),
+            entities=("New START",),
+            sources=("paper-one",),
+            score=6.0,
+            query=parse_query("warhead NEAR/5 submarine"),
+            timezone=ZoneInfo("America/New_York"),
+            quiet=Quiet(time(22), time(6)),
+            flood=Flood(10, timedelta(minutes=10)),
+        ),
+        Route(
+            "morning",
+            targets=(first.id, second.id),
+            digest="daily",
+            at=time(7, 30),
+            timezone=ZoneInfo("Europe/Berlin"),
+        ),
+    )
+
+
+def test_without_routes_everything_goes_to_everybody_but_ops() -> None:
+    policy = read(URLS)
+    assert policy.routes == (Route("all", tuple(one.target.id for one in policy.targets[:3])),)
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "urls: []\n", "urls:\n"])
+def test_an_empty_file_tells_nobody(text: str) -> None:
+    assert read(text) == Policy((), (Route("all"),))
+
+
+def test_the_example_file_is_empty_and_right_once_its_comments_are_taken_away() -> None:
+    text = shipped("alerts.example.yaml").read_text(encoding="utf-8")
+    assert read(text).targets == ()
+    filled = re.sub(r"^#(?! \S)", "", text, flags=re.MULTILINE)
+    policy = read(filled.replace("TOKEN_A/TOKEN_B/TOKEN_C", HOOK.removeprefix("slack://")))
+    assert [route.name for route in policy.routes] == ["nuclear", "morning"]
+    assert len(policy.targets) == 3
+
+
+ROUTE = "routes:\n  - name: x\n    tags: [desk]\n"
+DESK = f"urls:\n  - {HOOK}:\n      - tag: desk\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ("urls:\n  - nonsense://x\n", 2, "is not a notification URL"),
+        (f"urls:\n  - {HOOK}\n  - slack://{SECRET}\n", 3, "is not a notification URL"),
+        (f"urls:\n  - {MAIL}&cc=c@desk.example\n", 2, "cc and bcc"),
+        (f"urls:\n  - {HOOK}\n  - {HOOK}?footer=no\n", 3, "stands twice"),
+        ("urls: x\n", 1, "is no list"),
+        ("- x\n", 1, "there is no list"),
+        ("urls: [\n", 2, "expected"),
+        ("version: 1\nurl: []\n", 2, "unknown key 'url' (did you mean 'urls'?)"),
+        (DESK + "routes: x\n", 4, "is no list"),
+        (DESK + "routes:\n  - name: x\n", 5, "without `tags`"),
+        (DESK + "routes:\n  - name: x\n    tags: [dsk]\n", 5, "unknown tag 'dsk' (did you mean 'desk'?)"),
+        (ROUTE, 2, "unknown tag 'desk'"),
+        (DESK + f"  - {MAIL}:\n      - tag: other\n" + ROUTE, 4, "no route leads to this target"),
+        (DESK + ROUTE + "    topic: [x]\n", 7, "unknown key 'topic' (did you mean 'topics'?)"),
+        (DESK + ROUTE + "    query: (a\n", 7, "query: "),
+        (DESK + ROUTE + "    quiet: 22\n", 7, "are not quiet hours"),
+        (DESK + ROUTE + "    quiet: '22:00-25:00'\n", 7, "'25:00' is not a time of day"),
+        (DESK + ROUTE + "    at: 07:00\n    digest: daily\n", None, ""),
+        (DESK + ROUTE + "    at: seven\n", 7, "'seven' is not a time of day"),
+        (DESK + ROUTE + "    digest: yearly\n", 7, "digest: "),
+        (DESK + ROUTE + "    timezone: Berlin\n", 7, "'Berlin' is not a time zone"),
+        (DESK + ROUTE + "    flood: {more_than: 0, within: 10m}\n", 7, "flood"),
+        (DESK + ROUTE + "    flood: {more_than: 3, in: 10m}\n", 7, "`within`"),
+        (DESK + ROUTE + "    flood: {more_than: 3, within: soon}\n", 7, "'soon' is not a duration"),
+        (DESK + ROUTE + "  - name: x\n    tags: [desk]\n", 7, "route 'x' stands twice"),
+    ],
+)
+def test_a_fault_names_the_line_and_no_secret(text: str, line: int | None, says: str) -> None:
+    if line is None:
+        assert read(text).routes[0].at == time(7)
+        return
+    with pytest.raises(AlertsError) as caught:
+        read(text)
+    assert str(caught.value).startswith(f"alerts.yaml:{line}: ")
+    assert says in str(caught.value)
+    assert SECRET not in str(caught.value)
+    assert "hunter22" not in str(caught.value)
+
+
+def test_addresses_come_from_the_environment_where_there_is_no_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("APPRISE_URLS", f"{HOOK} {MAIL}")
+    policy = load(Settings())
+    assert [one.target.name for one in policy.targets] == [
+        "slack://T...2/A...D/T...Q",
+        "mailto://user:****@mail.example/a%40desk.example",
+    ]
+    monkeypatch.setenv("APPRISE_URLS", f"{HOOK} slack://{SECRET}")
+    with pytest.raises(AlertsError) as caught:
+        load(Settings())
+    assert str(caught.value).startswith("URL 2 of APPRISE_URLS is not a notification URL")
+    assert SECRET not in str(caught.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "alerts.yaml"
+    with pytest.raises(AlertsError, match="there is no such file"):
+        load(Settings(alerts=path))

@@ -1,0 +1,324 @@
+"""Stories x routes x what was told x now -> alerts. Pure: what is decided here is stored and sent by others.
+
+    tell            stories of a batch -> one alert per story and route, updates, floods and quiet hours heeded
+    tell_baseline   what came with first answers -> at most one alert per route
+    digest_due      route x last digest -> the period that is due
+    digest          stories of a period -> one alert
+    next_attempt    what became of a send -> when to try again
+
+An alert's key says what it is about, and the archive takes each key once: told twice is impossible, not unlikely.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from watchfloor.model import Alert, AlertKind, Article, Brief, Coverage, SendOutcome
+from watchfloor.ports import StoryState
+from watchfloor.query import Document, evaluate
+from watchfloor.routes import Quiet, Route
+
+PUBLISHER_MARKS = (3, 10)  # told again when this many carry it: corroborated, then everywhere
+UPDATE_REST = timedelta(hours=3)  # what forty feeds add within hours is one update; an official source does not wait
+BASELINE_LISTED = 10  # stories named in the sum of a first look; the counts say the rest
+
+FIRST_WAIT = timedelta(minutes=1)
+LONGEST_WAIT = timedelta(hours=4)
+LONGEST_RETRY_AFTER = timedelta(days=1)  # a target that asks for more is not believed
+ATTEMPTS = 24  # with these waits three to four days: a mail server may be down over a weekend
+
+_FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
+_KEY_TIME = "%Y-%m-%dT%H:%MZ"
+_YEAR = re.compile(r"(?:19|20)\d\d")
+
+
+# -- which route a story takes ----------------------------------------------------------------------------------------
+
+
+def takes(route: Route, state: StoryState) -> bool:
+    """Whether the story is one for this route: each kind of condition that the route names must hold."""
+    brief = state.brief
+    return (
+        (route.score is None or brief.score >= route.score)
+        and _meets(route.topics, brief.topics)
+        and _meets(route.entities, brief.entities)
+        and _meets(route.sources, brief.source_ids)
+        and (route.query is None or any(evaluate(route.query, document) for document in _documents(state)))
+    )
+
+
+def _meets(wanted: Sequence[str], present: Iterable[str]) -> bool:
+    return not wanted or not {name.casefold() for name in wanted}.isdisjoint(name.casefold() for name in present)
+
+
+def _documents(state: StoryState) -> Iterable[Document]:
+    brief = state.brief
+    return (Document(one.title, one.text, entities=brief.entities, topics=brief.topics) for one in state.articles)
+
+
+# -- at once ----------------------------------------------------------------------------------------------------------
+
+
+def tell(
+    states: Sequence[StoryState],
+    routes: Sequence[Route],
+    now: datetime,
+    recent: Mapping[str, Sequence[datetime]] | None = None,
+) -> list[Alert]:
+    """The alerts that these stories call for.
+
+    `recent`: per route, when its latest alerts were created, for the flood brake; without it the batch alone counts.
+    Routes with a digest get nothing here.
+    """
+    at_once = [route for route in routes if route.digest is None]
+    return [
+        alert
+        for route in at_once
+        for alert in _brake(route, _alerts_on(route, states, now), (recent or {}).get(route.name, ()), now)
+    ]
+
+
+def _alerts_on(route: Route, states: Sequence[StoryState], now: datetime) -> list[Alert]:
+    live = (state for state in states if not state.muted and not state.baseline and takes(route, state))
+    alerts = (
+        _story(route, state, now) if route.name not in state.told else _update(route, state, now) for state in live
+    )
+    return [alert for alert in alerts if alert]
+
+
+def _story(route: Route, state: StoryState, now: datetime) -> Alert:
+    key = f"story:{state.brief.story_id}:{route.name}"
+    return _alert(route, "story", key, _about(state.brief), (state.brief,), now)
+
+
+def _update(route: Route, state: StoryState, now: datetime) -> Alert | None:
+    """A second message on a story, if there is material news since what was told last on this route."""
+    before = state.told_brief.get(route.name)
+    if before is None or not (news := whats_new(before, state)):
+        return None
+    official = state.brief.official and not before.official
+    if not official and now - state.told[route.name] < UPDATE_REST:
+        return None  # not lost: what was told stays the measure, so the story's next article brings it up again
+    key = f"update:{state.brief.story_id}:{route.name}:{state.brief.articles}"
+    brief = replace(state.brief, news=news)
+    return _alert(route, "update", key, f"Update: {_about(brief)}", (brief,), now)
+
+
+def whats_new(before: Brief, state: StoryState) -> str:
+    """What is materially new since `before`, in a sentence or more; '' if nothing is."""
+    fresh = [article for article in state.articles if article.id in state.fresh_ids]
+    older = [article for article in state.articles if article.id not in state.fresh_ids]
+    parts = (
+        _official_news(before, state.brief, fresh),
+        _publisher_news(before, state.brief),
+        _named("In later articles also: ", [name for name in state.brief.entities if name not in before.entities]),
+        _named("New figures in a headline: ", _new_figures(before, older, fresh)),
+    )
+    return " ".join(part for part in parts if part)
+
+
+def _official_news(before: Brief, after: Brief, fresh: Sequence[Article]) -> str:
+    if before.official or not after.official:
+        return ""
+    publishers = dict.fromkeys(article.publisher for article in fresh if article.official)
+    return _named("An official source joins: ", list(publishers)) or "An official source joins."
+
+
+def _publisher_news(before: Brief, after: Brief) -> str:
+    had, has = 1 + len(before.others), 1 + len(after.others)
+    return f"Now {has} publishers carry it." if any(had < mark <= has for mark in PUBLISHER_MARKS) else ""
+
+
+def _new_figures(before: Brief, older: Sequence[Article], fresh: Sequence[Article]) -> list[str]:
+    """Figures of new headlines that nobody wrote before. Headlines alone: every text brings some number of its own."""
+    known = {before.headline, before.sentence, *(part for one in older for part in (one.title, one.text))}
+    seen = {figure for text in known for figure in _FIGURE.findall(text)}
+    new = dict.fromkeys(figure for article in fresh for figure in _FIGURE.findall(article.title))
+    return [figure for figure in new if figure not in seen and not _YEAR.fullmatch(figure)]
+
+
+def _named(words: str, names: Sequence[str]) -> str:
+    return f"{words}{', '.join(names[:5])}{' and others' if len(names) > 5 else ''}." if names else ""
+
+
+# -- floods and quiet hours -------------------------------------------------------------------------------------------
+
+
+def _brake(route: Route, alerts: list[Alert], recent: Sequence[datetime], now: datetime) -> list[Alert]:
+    """The alerts as they are, or one in their place where they would be a flood or wait for the same morning."""
+    if len(alerts) > 1 and route.quiet and quiet_until(route.quiet, route.timezone, now):
+        return [_together(route, "digest", f"{len(alerts)} stories of the quiet hours", alerts, now)]
+    if route.flood and alerts:
+        counted = sum(at > now - route.flood.within for at in recent) + len(alerts)
+        if counted > route.flood.more_than:
+            minutes = int(route.flood.within.total_seconds() // 60)
+            said = f"More than {route.flood.more_than} alerts within {minutes} minutes: these come as one message."
+            return [_together(route, "flood", f"{_count(len(alerts), 'story', 'stories')} at once", alerts, now, said)]
+    return alerts
+
+
+def _together(
+    route: Route, kind: AlertKind, subject: str, alerts: Sequence[Alert], now: datetime, *lines: str
+) -> Alert:
+    briefs = tuple(brief for alert in alerts for brief in alert.briefs)
+    mark = hashlib.sha256("\n".join(alert.key for alert in alerts).encode()).hexdigest()[:16]
+    return replace(_alert(route, kind, f"together:{route.name}:{mark}", subject, briefs, now), lines=lines)
+
+
+def quiet_until(quiet: Quiet, zone: ZoneInfo, now: datetime) -> datetime | None:
+    """When the quiet hours that `now` lies in end, by the wall clock of `zone`; None outside of them."""
+    local = now.astimezone(zone)
+    wall, over_midnight = local.time(), quiet.start > quiet.end
+    late, early = wall >= quiet.start, wall < quiet.end
+    if not (late or early if over_midnight else late and early):
+        return None
+    return _on_the_wall(local.date() + timedelta(days=late and over_midnight), quiet.end, zone, after=now)
+
+
+def _on_the_wall(day: date, at: time, zone: ZoneInfo, *, after: datetime | None = None) -> datetime:
+    """A wall-clock time as UTC. An hour that is there twice means the first, unless that is not `after`."""
+    moment = datetime.combine(day, at, tzinfo=zone)
+    first = moment.astimezone(UTC)
+    return moment.replace(fold=1).astimezone(UTC) if after and first <= after else first
+
+
+# -- the first look ---------------------------------------------------------------------------------------------------
+
+
+def tell_baseline(states: Sequence[StoryState], routes: Sequence[Route], now: datetime) -> list[Alert]:
+    """What new sources brought with their first answer, summed up: at most one alert per route."""
+    alerts = (_baseline(route, [state for state in states if takes(route, state)], now) for route in routes)
+    return [alert for alert in alerts if alert]
+
+
+def _baseline(route: Route, states: Sequence[StoryState], now: datetime) -> Alert | None:
+    briefs = sorted((state.brief for state in states if not state.muted), key=lambda one: (-one.score, one.story_id))
+    if not briefs:
+        return None
+    key = f"baseline:{route.name}:{hashlib.sha256(repr([one.story_id for one in briefs]).encode()).hexdigest()[:16]}"
+    sources = len({source for brief in briefs for source in brief.source_ids})
+    listed = tuple(briefs[:BASELINE_LISTED])
+    subject = f"First look: {_count(len(briefs), 'story', 'stories')}"
+    lines = [
+        f"The first answers of {_count(sources, 'source', 'sources')} held {_count(len(briefs), 'story', 'stories')} "
+        f"in {_count(sum(one.articles for one in briefs), 'article', 'articles')}; all are in the archive."
+    ]
+    if len(listed) < len(briefs):
+        lines.append(f"The {len(listed)} with the highest scores:")
+    return replace(_alert(route, "baseline", key, subject, listed, now), lines=tuple(lines))
+
+
+# -- digests ----------------------------------------------------------------------------------------------------------
+
+Period = tuple[datetime, datetime]  # from, up to; UTC
+
+
+def digest_due(route: Route, last: datetime | None, now: datetime) -> Period | None:
+    """The period of the digest that is due, None if none is. `last`: up to when the latest digest went.
+
+    What was missed while nothing ran comes as one digest: the period begins where the last one ended.
+    """
+    if route.digest is None:
+        return None
+    end = _latest(route, now)
+    start = last or _latest(route, end - timedelta(microseconds=1))
+    return (start, end) if start < end else None
+
+
+def _latest(route: Route, now: datetime) -> datetime:
+    """The latest moment, not after `now`, at which the route's digest was to be written."""
+    local = now.astimezone(route.timezone)
+    if route.digest == "hourly":
+        moment = local.replace(minute=route.at.minute, second=0, microsecond=0)
+        return (moment - timedelta(hours=moment > local)).astimezone(UTC)
+    day = local.date() - timedelta(days=local.weekday() if route.digest == "weekly" else 0)
+    moment = _on_the_wall(day, route.at, route.timezone)
+    step = timedelta(days=7 if route.digest == "weekly" else 1)
+    return moment if moment <= now else _on_the_wall(day - step, route.at, route.timezone)
+
+
+def digest_key(route: str, end: datetime) -> str:
+    """The key of the digest that ends then; `digest_end` reads the time back."""
+    return f"digest:{route}:{end.astimezone(UTC):{_KEY_TIME}}"
+
+
+def digest_end(key: str) -> datetime:
+    """Up to when the digest with this key goes."""
+    return datetime.strptime(key[-len("2026-11-24T06:00Z") :], _KEY_TIME).replace(tzinfo=UTC)
+
+
+def for_digest(states: Iterable[StoryState], route: Route) -> list[Brief]:
+    """The stories that a route's digest tells of: those that take it, without muted ones and first looks."""
+    return [state.brief for state in states if not state.muted and not state.baseline and takes(route, state)]
+
+
+def digest(briefs: Sequence[Brief], blind_spots: Sequence[str], period: Period, route: Route, now: datetime) -> Alert:
+    """The digest of a period. It is sent even if nothing happened: silence must not look like a dead monitor."""
+    start, end = (moment.astimezone(route.timezone) for moment in period)
+    said = f"From {start.day} {start:%B, %H:%M} to {end.day} {end:%B %Y, %H:%M} ({route.timezone.key})."
+    rhythm = (route.digest or "daily").capitalize()
+    subject = f"{rhythm} digest, {end.day} {end:%B %Y}: {_count(len(briefs), 'story', 'stories')}"
+    key = digest_key(route.name, period[1])
+    ordered = tuple(sorted(briefs, key=lambda one: (-one.score, one.story_id)))
+    return replace(_alert(route, "digest", key, subject, ordered, now), lines=(said, *blind_spots))
+
+
+def blind_spots(seen: Coverage) -> list[str]:
+    """What a digest could not see, in sentences: an absence is only news to somebody who knows where we looked."""
+    sources = f"{seen.answered} of {_count(seen.sources, 'source', 'sources')} answered"
+    lines = [
+        f"{sources}; {_count(seen.articles, 'article', 'articles')} read, {seen.teasers} of them only in part; "
+        f"{_count(seen.copies, 'copy', 'copies')} folded."
+    ]
+    unjudged = [f"{language or 'unknown'} ({count})" for language, count in seen.unjudged]
+    lines += [
+        _named("Silent against their own rhythm: ", seen.silent),
+        _named("Failing: ", seen.failing),
+        _named("Not judged, for want of words in the language: ", unjudged),
+    ]
+    return [line for line in lines if line]
+
+
+# -- delivery ---------------------------------------------------------------------------------------------------------
+
+
+def next_attempt(attempts: int, outcome: SendOutcome, now: datetime, jitter: float) -> datetime | None:
+    """When to try again, None if never: it arrived, it was refused for good, or it was tried often enough.
+
+    `attempts`: made so far, with this one. `jitter`: 0..1, adds up to half of the wait. An unknown outcome is tried
+    again as a failure is: a repeat under the same Message-ID is better than a loss.
+    """
+    if outcome.result in ("sent", "refused") or attempts >= ATTEMPTS:
+        return None
+    wait: timedelta = min(FIRST_WAIT * 2 ** min(max(attempts, 1) - 1, 16), LONGEST_WAIT) * (1 + jitter / 2)
+    asked = min(outcome.retry_after or timedelta(0), LONGEST_RETRY_AFTER)
+    return now + max(wait, asked)
+
+
+def message_id(key: str, target: str) -> str:
+    """The id of an alert at a target: the same at every attempt, and known to the mails that refer to it."""
+    mark = hashlib.sha256(f"{key}\0{target}".encode()).hexdigest()
+    return f"{mark}@watchfloor"
+
+
+# -- words ------------------------------------------------------------------------------------------------------------
+
+
+def _alert(route: Route, kind: AlertKind, key: str, subject: str, briefs: tuple[Brief, ...], now: datetime) -> Alert:
+    held = quiet_until(route.quiet, route.timezone, now) if route.quiet else None
+    return Alert(key, kind, route.name, now, subject, briefs, route.targets, not_before=held)
+
+
+def _about(brief: Brief) -> str:
+    """A story in the desk's own words: its topics, never the headline, which is foreign text."""
+    topics = ", ".join(brief.topics[:3]) or "a story"
+    return f"{topics} ({_count(1 + len(brief.others), 'publisher', 'publishers')})"
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

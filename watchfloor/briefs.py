@@ -1,0 +1,102 @@
+"""A story's articles and their verdicts -> what a message or a page says of it. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from watchfloor.model import Article, Brief, Evidence, Grade, Verdict
+from watchfloor.voices import plain_title, voice
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """An article with the verdict on it."""
+
+    article: Article
+    verdict: Verdict
+
+
+def brief_of(story_id: int, judgements: Sequence[Judgement]) -> Brief:
+    """Sum up a story of at least one article, in whatever order they come.
+
+    The best article speaks for it: one whose page was read in full before a teaser, then the highest score, then the
+    earliest. `others` are the other voices in the order in which they came; a paper that prints a wire's text, or this
+    publisher's, adds none.
+    """
+    in_time = sorted(judgements, key=lambda one: (one.article.first_seen, one.article.id))
+    best = max(in_time, key=lambda one: (one.article.grade is Grade.FULL, one.verdict.score))
+    sentence, marks = _strongest_sentence(best)
+    voices = _distinct(_voice(one.article) for one in in_time)
+    return Brief(
+        story_id=story_id,
+        headline=plain_title(best.article.title, best.article.publisher) or best.article.title,
+        url=best.article.url,
+        publisher=best.article.publisher,
+        others=tuple(name for name in voices if name not in (best.article.publisher, _voice(best.article))),
+        published=best.article.published,
+        first_seen=in_time[0].article.first_seen,
+        sentence=sentence,
+        marks=marks,
+        topics=_distinct(topic for one in [best, *in_time] for topic in one.verdict.topics),
+        entities=_most_mentioned(in_time),
+        grade=best.article.grade,
+        score=max(one.verdict.score for one in in_time),
+        articles=len(in_time),
+        official=any(one.article.official for one in in_time),
+        source_ids=_distinct(one.article.source_id for one in in_time),
+    )
+
+
+def _voice(article: Article) -> str:
+    return voice(article.publisher, article.title, article.text)
+
+
+def _distinct(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+def _most_mentioned(judgements: Iterable[Judgement]) -> tuple[str, ...]:
+    counts: Counter[str] = Counter()
+    for one in judgements:
+        for entity in one.verdict.entities:
+            counts[entity.name] += len(entity.mentions)
+    return tuple(sorted(counts, key=lambda name: (-counts[name], name)))
+
+
+def _strongest_sentence(one: Judgement) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """The sentence of the strongest reason in favour, and where in it the reasons in favour stand."""
+    reasons = [evidence for evidence in one.verdict.evidence if evidence.weight > 0]
+    if not reasons:
+        return "", ()
+    strongest = max(reasons, key=lambda evidence: evidence.weight)
+    begin = _begin(one.article, strongest)
+    if begin is None:
+        return strongest.sentence, ()
+    end = begin + len(strongest.sentence)
+    inside = [
+        (evidence.start - begin, evidence.end - begin)
+        for evidence in reasons
+        if evidence.field == strongest.field and begin <= evidence.start and evidence.end <= end
+    ]
+    return strongest.sentence, merge_spans(inside)
+
+
+def _begin(article: Article, evidence: Evidence) -> int | None:
+    """Where the evidence's sentence begins in its field; None where it was cut or cleaned and is not found."""
+    field = article.title if evidence.field == "title" else article.text
+    length = len(evidence.sentence)
+    begin = field.rfind(evidence.sentence, max(evidence.end - length, 0), evidence.start + length)
+    return begin if begin >= 0 and length else None
+
+
+def merge_spans(spans: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Spans in order, those that overlap or touch as one."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return tuple(merged)

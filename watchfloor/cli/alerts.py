@@ -1,0 +1,110 @@
+"""`alerts`: where messages go, whether they arrive, and what waits."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from rich.text import Text
+
+from watchfloor import wiring
+from watchfloor.cli import DONE, FAILED
+from watchfloor.cli.options import AlertsOptions, ArchiveOptions, Format
+from watchfloor.cli.printing import as_json, console, table, when
+from watchfloor.errors import AlertsError
+from watchfloor.model import Delivery, DeliveryState
+
+app = App(name="alerts", help="Targets and deliveries: test, list, retry.")
+
+
+@app.command(name="test")
+def send_samples(
+    *,
+    target: str | None = None,
+    format: Format = "table",
+    options: AlertsOptions = AlertsOptions(),  # noqa: B008 - frozen, and cyclopts reads it
+) -> int:
+    """Send one message of each kind to every target now, and say what became of each; nothing is kept.
+
+    Parameters
+    ----------
+    target
+        Only to this one; its id is in the first column.
+    """
+    from alerts.samples import samples
+
+    settings = options.settings()
+    policy = wiring.load_policy(settings)
+    chosen = [one.target for one in policy.targets if target in (None, one.target.id)]
+    if not chosen:
+        known = ", ".join(one.target.id for one in policy.targets)
+        raise AlertsError(
+            f"there is no target {target!r}" if target else "there is no target to test",
+            hint=f"known: {known}" if known else "`watchfloor init` writes an example alerts file",
+        )
+    rows = []
+    with wiring.open_sender(settings, policy) as sender:
+        for one in chosen:
+            for sample in samples(wiring.now()):
+                message_id = f"{sample.key.replace(':', '.')}@watchfloor"
+                outcome = sender.send(Delivery(0, 0, one.id, "sending", 1, message_id, sample))
+                rows.append((one.id, one.name, sample.kind, outcome.result, outcome.detail))
+    columns = ("id", "target", "kind", "outcome", "detail")
+    if format == "json":
+        print(as_json([dict(zip(columns, row, strict=True)) for row in rows]))
+    else:
+        table(columns, rows, wide="target")
+    return DONE if all(row[3] == "sent" for row in rows) else FAILED
+
+
+@app.command(name="list")
+def list_alerts(
+    *,
+    state: DeliveryState | None = None,
+    limit: Annotated[int, Parameter(help="How many, newest first.")] = 20,
+    format: Format = "table",
+    options: ArchiveOptions = ArchiveOptions(),  # noqa: B008
+) -> int:
+    """List alerts and what became of their deliveries, newest first.
+
+    Parameters
+    ----------
+    state
+        Only alerts with a delivery in this state.
+    """
+    settings = options.settings()
+    postings = wiring.open_archive(settings).list_alerts(state, limit=limit)
+    if format == "json":
+        print(as_json([posting.as_json() for posting in postings]))
+        return DONE
+    out = console()
+    for posting in postings:
+        alert = posting.alert
+        out.print(Text.assemble((f"{posting.id:>6}", "dim"), "  ", (alert.subject, "bold")))
+        out.print(Text(f"        {when(alert.created, settings.zone)}, {alert.kind} on route {alert.route}", "dim"))
+        for brief in alert.briefs[:3]:
+            out.print(Text(f"        {brief.headline}"))
+        if len(alert.briefs) > 3:
+            out.print(Text(f"        and {len(alert.briefs) - 3} more"))
+        for one in posting.deliveries:
+            again = f", again at {when(one.next_at, settings.zone)}" if one.state == "pending" and one.attempts else ""
+            error = f": {one.error}" if one.error else ""
+            out.print(Text(f"        [{one.id}] {one.target}: {one.state}{again}{error}"))
+        if not posting.deliveries:
+            out.print(Text("        no target: on the terminal and in the archive only", "dim"))
+    print(f"{len(postings)} alerts.")
+    return DONE
+
+
+@app.command
+def retry(
+    *ids: Annotated[int, Parameter(help="Numbers of deliveries, as `alerts list` prints them in brackets.")],
+    options: ArchiveOptions = ArchiveOptions(),  # noqa: B008
+) -> int:
+    """Let deliveries that died be tried again: these, or all dead ones; the next cycle sends them.
+
+    A delivery whose outcome is unknown may have arrived; it is tried again only by its number.
+    """
+    count = wiring.open_archive(options.settings()).retry_deliveries(ids or None, wiring.now())
+    print(f"{count} deliveries will be tried again with the next cycle.")
+    return DONE

@@ -1,0 +1,176 @@
+"""`search`, `show`, `explain`, `label`: questions to the archive."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from cyclopts import Parameter
+from rich.text import Text
+
+from watchfloor import wiring
+from watchfloor.cli import DONE
+from watchfloor.cli.options import ArchiveOptions, Format
+from watchfloor.cli.printing import as_csv, as_json, as_line, console, print_hits, when
+from watchfloor.errors import ArchiveError, ConfigurationError, QueryError
+from watchfloor.model import Filters
+from watchfloor.query import parse_lenient
+from watchfloor.sources import read_duration
+
+if TYPE_CHECKING:
+    from watchfloor.model import Record
+    from watchfloor.settings import Settings
+
+Names = Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=False)]
+Moment = Annotated[str | None, Parameter(help="A date (2026-11-24), a time (2026-11-24T08:00) or an age (12h, 7d).")]
+Id = Annotated[str, Parameter(help="The article's number, or its address.")]
+CSV_COLUMNS = ("id", "title", "url", "source", "publisher", "published", "first_seen", "score", "topics", "entities")
+
+
+def search(
+    query: str = "",
+    /,
+    *,
+    since: Moment = None,
+    until: Moment = None,
+    source: Names = (),
+    topic: Names = (),
+    entity: Names = (),
+    all: Annotated[bool, Parameter(negative="")] = False,
+    by: Literal["relevance", "date"] | None = None,
+    limit: int = 20,
+    after: str | None = None,
+    format: Literal["table", "json", "jsonl", "csv"] = "table",
+    options: ArchiveOptions = ArchiveOptions(),  # noqa: B008 - frozen, and cyclopts reads it
+) -> int:
+    """Search the archive; without a query, list the newest.
+
+    Queries: troops iraq; "arms control"; warhead NEAR/5 submarine; deploy*; title:nato; entity:"New START"; OR, NOT,
+    parentheses. Plain search looks at what was found relevant, --all at everything that was read.
+
+    Parameters
+    ----------
+    source
+        Only these sources, by id; may be given several times, as --topic and --entity may.
+    all
+        Also what was judged irrelevant, or not at all.
+    by
+        relevance or date; without it relevance where there is a query, date where there is none.
+    after
+        The key of the next page, as the page before printed it.
+    """
+    settings = options.settings()
+    parsed = parse_lenient(query) if query.strip() else None
+    hits = wiring.open_archive(settings).search(
+        parsed,
+        Filters(
+            since=read_moment(since, settings.zone),
+            until=read_moment(until, settings.zone),
+            sources=source,
+            topics=topic,
+            entities=entity,
+            everything=all,
+        ),
+        limit=limit,
+        after=after,
+        by=by or ("relevance" if parsed else "date"),
+    )
+    if format == "json":
+        print(as_json({"total": hits.total, "hits": hits.hits, "after": hits.after}))
+    elif format == "jsonl":
+        for hit in hits.hits:
+            print(as_line(hit))
+    elif format == "csv":
+        as_csv(CSV_COLUMNS, ([getattr(hit, name) for name in CSV_COLUMNS] for hit in hits.hits))
+    else:
+        print_hits(hits.hits, settings.zone)
+        more = f", more with --after {hits.after}" if hits.after else ""
+        print(f"{'' if hits.total_exact else 'at least '}{hits.total} found{more}")
+    return DONE
+
+
+def read_moment(text: str | None, zone: ZoneInfo) -> datetime | None:
+    """A date, a time or an age before now, as UTC."""
+    if text is None:
+        return None
+    try:
+        if len(text) == len("2026-11-24"):
+            return datetime.combine(date.fromisoformat(text), time(), zone).astimezone(UTC)
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+    except ValueError:
+        pass
+    try:
+        age: timedelta = read_duration(text)
+    except ConfigurationError:
+        raise QueryError(
+            f"{text!r} is no time", hint="give 2026-11-24, 2026-11-24T08:00 or an age such as 7d"
+        ) from None
+    return wiring.now() - age
+
+
+def show(article: Id, /, *, format: Format = "table", options: ArchiveOptions = ArchiveOptions()) -> int:  # noqa: B008
+    """Show an article: text, grade, verdict, story, deliveries."""
+    settings = options.settings()
+    record = _find(settings, article)
+    if format == "json":
+        print(as_json(record.as_json()))
+        return DONE
+    _print_record(record, settings.zone)
+    return DONE
+
+
+def explain(article: Id, /, *, format: Format = "table", options: ArchiveOptions = ArchiveOptions()) -> int:  # noqa: B008
+    """Say where an item stands, stage by stage, and why: the whole sum of its verdict."""
+    from watchfloor.explaining import explanation
+
+    settings = options.settings()
+    record = _find(settings, article)
+    if format == "json":
+        print(as_json(record.as_json()))
+        return DONE
+    for line in explanation(record, settings.zone):
+        print(line)
+    return DONE
+
+
+def label(
+    article: Id,
+    judgement: Literal["yes", "no"],
+    /,
+    *,
+    options: ArchiveOptions = ArchiveOptions(),  # noqa: B008
+) -> int:
+    """Keep your own judgement of an article: whether this desk should have been told of it."""
+    settings = options.settings()
+    record = _find(settings, article)
+    wiring.open_archive(settings).label(record.article.id, judgement == "yes", wiring.now())
+    print(f"Kept: {judgement} for {record.article.title}")
+    return DONE
+
+
+def _find(settings: Settings, article: str) -> Record:
+    record = wiring.open_archive(settings).find_article(int(article) if article.isdigit() else article)
+    if record is None:
+        raise ArchiveError(f"the archive knows no article {article}")
+    return record
+
+
+def _print_record(record: Record, zone: ZoneInfo) -> None:
+    article, verdict = record.article, record.verdict
+    out = console()
+    out.print(Text(article.title, style="bold"))
+    out.print(Text(f"{article.publisher}, {when(article.published or article.first_seen, zone)}", style="dim"))
+    out.print(Text(article.url or "no link", style="dim"))
+    facts = [("grade", article.grade.value), ("text from", article.text_from), ("language", article.language or "-")]
+    if verdict is not None:
+        facts.append(("verdict", f"{'relevant' if verdict.relevant else 'not relevant'}, score {verdict.score:.2f}"))
+        facts.append(("topics", ", ".join(verdict.topics) or "-"))
+    if record.story is not None:
+        facts.append(("story", f"{record.story.story_id}, {record.story.articles} articles"))
+    facts += [(f"to {delivery.target}", delivery.state) for delivery in record.deliveries]
+    for name, value in facts:
+        out.print(Text.assemble((f"{name:>12}  ", "dim"), value))
+    out.print()
+    out.print(Text(article.text))

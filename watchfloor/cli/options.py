@@ -1,0 +1,88 @@
+"""Settings as options: each command takes those that it uses, with the description that the setting has."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Group, Parameter
+
+from watchfloor.settings import Settings, load
+
+GROUP = Group("Settings (each also as WATCHFLOOR_... in the environment or in .env)", sort_key=9)
+Format = Literal["table", "json"]
+
+
+def _setting(name: str) -> Parameter:
+    return Parameter(help=Settings.model_fields[name].description, group=GROUP)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ArchiveOptions:
+    """What a command that reads the archive takes."""
+
+    database_url: Annotated[str | None, _setting("database_url")] = None
+    timezone: Annotated[str | None, _setting("timezone")] = None
+
+    def settings(self) -> Settings:
+        """The settings in force: options over environment over `.env` over defaults."""
+        return load(**asdict(self))
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class WatchlistOptions:
+    """What a command that judges takes."""
+
+    watchlist: Annotated[Path | None, _setting("watchlist")] = None
+
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return load(**asdict(self))
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class DoorOptions:
+    """What a command that asks the network takes."""
+
+    sources: Annotated[Path | None, _setting("sources")] = None
+    contact: Annotated[str | None, _setting("contact")] = None
+    proxy: Annotated[str | None, _setting("proxy")] = None
+    allow_addresses: Annotated[str | None, _setting("allow_addresses")] = None
+    host_delay: Annotated[float | None, _setting("host_delay")] = None
+    host_connections: Annotated[int | None, _setting("host_connections")] = None
+    workers: Annotated[int | None, _setting("workers")] = None
+
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return load(**asdict(self))
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class AlertsOptions(ArchiveOptions):
+    """What a command that sends takes."""
+
+    alerts: Annotated[Path | None, _setting("alerts")] = None
+    apprise_urls: Annotated[str | None, _setting("apprise_urls")] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class CycleOptions(AlertsOptions, DoorOptions):
+    """What a command that runs whole cycles takes: everything."""
+
+    watchlist: Annotated[Path | None, _setting("watchlist")] = None
+    keep_raw_days: Annotated[int | None, _setting("keep_raw_days")] = None
+    keep_text_days: Annotated[int | None, _setting("keep_text_days")] = None
+    ping_url: Annotated[str | None, _setting("ping_url")] = None
+
+    def export(self) -> None:
+        """Put the given options into the environment, where the processes of scheduled runs find them."""
+        for name, value in asdict(self).items():
+            if value is not None:
+                os.environ["APPRISE_URLS" if name == "apprise_urls" else f"WATCHFLOOR_{name.upper()}"] = str(value)

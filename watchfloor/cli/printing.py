@@ -1,0 +1,91 @@
+"""What commands print: tables that fit 80 columns, JSON beside them, times in the reader's zone."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from watchfloor.model import Hit
+
+
+def console() -> Any:
+    """Standard output as rich sees it: colours on a terminal only, NO_COLOR respected."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def as_json(value: object) -> str:
+    """Indented JSON; dataclasses become objects, times ISO 8601, durations seconds."""
+    return json.dumps(value, default=_plain, ensure_ascii=False, indent=2)
+
+
+def as_line(value: object) -> str:
+    """The same on one line."""
+    return json.dumps(value, default=_plain, ensure_ascii=False)
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Mapping):
+        return dict(value)
+    return str(value)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, wide: str | None = None) -> None:
+    """A plain table; `wide` names the column that takes what room is left and folds."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        grid.add_column(column, overflow="fold", ratio=1 if column == wide else None, no_wrap=column != wide)
+    for row in rows:
+        grid.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    console().print(grid)
+
+
+def as_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """CSV on standard output, safe for spreadsheets."""
+    writer = csv.writer(sys.stdout, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_harmless(cell) for cell in row] for row in rows)
+
+
+def _harmless(cell: object) -> str:
+    """A spreadsheet runs a cell that begins like a formula; an apostrophe makes it text."""
+    text = "" if cell is None else str(cell)
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") or text[:1].isspace() else text
+
+
+def when(moment: datetime | None, zone: ZoneInfo) -> str:
+    """A time as people read it, in their zone; a dash where there is none."""
+    return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M") if moment else "-"
+
+
+def print_hits(hits: Iterable[Hit], zone: ZoneInfo) -> None:
+    """Hits for people: title, who and when, the words around what was found."""
+    from rich.text import Text
+
+    out = console()
+    for hit in hits:
+        head = Text.assemble((f"{hit.id:>6}", "dim"), "  ", (hit.title, "bold"))
+        snippet = Text(hit.snippet)
+        for start, end in hit.marks:
+            snippet.stylize("bold yellow", start, end)
+        out.print(head)
+        out.print(Text(f"        {hit.publisher}, {when(hit.published or hit.first_seen, zone)}", style="dim"))
+        if hit.snippet:
+            out.print(Text("        ").append_text(snippet))

@@ -1,0 +1,80 @@
+"""`judge`, `group` and `watchlist`: words in, verdicts out; no database, no network."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Annotated, Any
+
+from cyclopts import App, Parameter
+
+from watchfloor import wiring
+from watchfloor.cli import DONE
+from watchfloor.cli.options import WatchlistOptions
+from watchfloor.cli.printing import as_line, table
+from watchfloor.errors import ConfigurationError
+
+watchlist_app = App(name="watchlist", help="The watchlist: topics, keywords, contexts, entities.")
+File = Annotated[str, Parameter(help="A file of JSON lines; - for standard input.")]
+
+
+def judge(file: File = "-", /, *, options: WatchlistOptions = WatchlistOptions()) -> int:  # noqa: B008
+    """Judge JSONL {id?, title, text} and print one verdict a line; no database, no network."""
+    matcher = wiring.load_matcher(options.settings())
+    for number, record in _records(file):
+        verdict = matcher.judge(
+            str(record.get("title") or ""), str(record.get("text") or ""), language=record.get("language")
+        )
+        print(as_line({"id": record.get("id", number), **verdict.as_json()}))
+    return DONE
+
+
+def group(file: File = "-", /, *, options: WatchlistOptions = WatchlistOptions()) -> int:  # noqa: B008
+    """Group JSONL {id?, title, text, published?, source?} into stories and print {id, story} a line."""
+    from watchfloor.stories import group_records
+
+    matcher = wiring.load_matcher(options.settings())
+    records = ({"id": number, **record} for number, record in _records(file))
+    for identity, story in group_records(records, names=matcher.names_in):
+        print(as_line({"id": identity, "story": story}))
+    return DONE
+
+
+@watchlist_app.command
+def check(*, options: WatchlistOptions = WatchlistOptions()) -> int:  # noqa: B008
+    """Read the watchlist and say what it holds; a fault is named with file and line."""
+    settings = options.settings()
+    watchlist = wiring.load_watchlist(settings)
+    table(("what", "count"), watchlist.counts().items())
+    print(f"{settings.watchlist_path} is in order, version {watchlist.version}.")
+    return DONE
+
+
+def _records(file: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The records of a JSONL file with their line numbers; a line that is none names itself."""
+    with _opened(file) as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(line)
+            except ValueError as error:
+                raise ConfigurationError(f"not JSON: {error}", path=file, line=number) from None
+            if not isinstance(record, dict):
+                raise ConfigurationError("not a JSON object", path=file, line=number)
+            yield number, record
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[IO[str]]:
+    if file == "-":
+        yield sys.stdin
+        return
+    try:
+        with Path(file).open(encoding="utf-8") as lines:
+            yield lines
+    except OSError as error:
+        raise ConfigurationError(f"cannot be read: {error.strerror}", path=file) from None

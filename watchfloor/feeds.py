@@ -1,0 +1,271 @@
+"""Bytes -> Feed: RSS, Atom, RDF and CDF by feedparser, which lives here only; JSON Feed by a small reader. Pure."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import io
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from watchfloor.clean import AUTHOR_LENGTH, TEXT_LENGTH, clean_date, clean_line, clean_link, clean_text, html_to_text
+from watchfloor.errors import NotAFeed, ParseError
+from watchfloor.model import Entry, Feed
+
+GUID_LENGTH = 4096  # a longer one is an article, not a name
+TITLE_WORDS = 15  # of the summary, where there is no title
+PERIODS = {"hourly": 1, "daily": 24, "weekly": 168, "monthly": 730, "yearly": 8760}
+LONGEST_WAIT = timedelta(days=7)
+ENCODINGS = re.compile(r"(utf-?(8|16|16le|16be|32)|us-ascii|iso-?8859-\d+|windows-\d+|cp\d+|koi8-[ru]|gb(k|2312|18030)|"
+                       r"big5|shift[_-]?jis|euc-(jp|kr|tw)|mac-?\w+|latin-?\d)", re.IGNORECASE)  # fmt: skip
+_BAD_REFERENCE = re.compile(rb"&#(x[0-9a-fA-F]{1,9}|\d{1,10});")
+_DECLARED = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An item before identity is decided: what the document says, cleaned."""
+
+    guid: str
+    link: str | None
+    title: str
+    summary: str
+    content: str
+    authors: tuple[str, ...]
+    published: datetime | None
+    language: str | None
+
+
+def read_feed(body: bytes, *, content_type: str, url: str, now: datetime) -> Feed:
+    """Read one feed document. `url`: where it came from, against which relative links are resolved.
+
+    Raises:
+        NotAFeed: it is something else, such as a page.
+        ParseError: it is a feed that cannot be read.
+    """
+    if not body.strip():
+        raise NotAFeed("the answer is empty")
+    if _looks_like_json(body, content_type):
+        return _read_json(body, url, now)
+    return _read_xml(body, content_type, url, now)
+
+
+# -- XML --------------------------------------------------------------------------------------------------------------
+
+
+def _read_xml(body: bytes, content_type: str, url: str, now: datetime) -> Feed:
+    import feedparser
+
+    encoding = _encoding_of(body, content_type)
+    try:
+        parsed = feedparser.parse(
+            io.BytesIO(_readable(body, encoding)),
+            sanitize_html=False,
+            resolve_relative_uris=False,
+            response_headers={"content-type": "application/xml; charset=utf-8"},
+        )
+    except Exception as error:  # feedparser lets any exception of the parsers below it through
+        raise ParseError(f"the feed cannot be read: {type(error).__name__}") from error
+    if not parsed.get("version") and not parsed.entries:
+        raise NotAFeed(_what_it_is(body))
+    base = clean_link(parsed.feed.get("link"), url) or url
+    items = [_xml_item(entry, url, base, now) for entry in parsed.entries]
+    return Feed(
+        entries=identify(items),
+        title=clean_line(html_to_text(str(parsed.feed.get("title") or ""))),
+        dialect=parsed.get("version") or "",
+        language=_language(parsed.feed.get("language")),
+        minimum_wait=_minimum_wait(parsed.feed),
+        encoding=encoding,
+        complaint=_complaint(parsed),
+        undated=sum(item.published is None for item in items),
+    )
+
+
+def _encoding_of(body: bytes, content_type: str) -> str:
+    """UTF-8 if it is that, whatever is declared; else what HTTP, the BOM or the XML declaration say, if known."""
+    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    try:
+        body.decode("utf-8-sig")
+        return "utf-8"
+    except UnicodeDecodeError:
+        pass
+    in_header = re.search(r"charset=[\"']?([\w.-]+)", content_type)
+    in_document = _DECLARED.search(body[:1024])
+    candidates = [in_header[1] if in_header else "", in_document[1].decode("ascii") if in_document else ""]
+    for name in candidates:
+        if ENCODINGS.fullmatch(name) and not name.lower().replace("-", "").startswith("utf8"):
+            return name.lower()
+    return "windows-1252"
+
+
+def _readable(body: bytes, encoding: str) -> bytes:
+    """The document as UTF-8, without what makes the parsers below raise."""
+    try:
+        text = body.decode("utf-8-sig" if encoding == "utf-8" else encoding, "replace")
+    except LookupError:
+        text = body.decode("windows-1252", "replace")
+    text = re.sub(r"^\s*<\?xml[^>]*\?>", "", text.lstrip("\ufeff \t\r\n"), count=1)
+    text = re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]", "", text)
+    return b'<?xml version="1.0" encoding="utf-8"?>' + _BAD_REFERENCE.sub(_good_reference, text.encode("utf-8"))
+
+
+def _good_reference(match: re.Match[bytes]) -> bytes:
+    """A character reference to something that is no character would lose the whole feed."""
+    digits = match[1]
+    number = int(digits[1:], 16) if digits[:1] == b"x" else int(digits)
+    fine = number in (9, 10, 13) or 32 <= number < 0xD800 or 0xE000 <= number < 0xFFFE or 0x10000 <= number < 0x110000
+    return match[0] if fine else b"\xef\xbf\xbd"
+
+
+def _what_it_is(body: bytes) -> str:
+    head = body[:2000].lstrip().lower()
+    if b"<html" in head or head.startswith(b"<!doctype html"):
+        return "a web page, not a feed"
+    return "XML, but no feed" if head.startswith(b"<") else "no feed"
+
+
+def _complaint(parsed: Any) -> str | None:
+    error = parsed.get("bozo_exception") if parsed.get("bozo") else None
+    return clean_line(f"{type(error).__name__}: {error}", 200) if error else None
+
+
+def _xml_item(entry: Any, url: str, base: str, now: datetime) -> Item:
+    link = clean_link(entry.get("link"), url if not str(entry.get("link", "")).startswith("/") else base)
+    content = max((html_to_text(_text(part.get("value"))) for part in entry.get("content", ())), key=len, default="")
+    summary = html_to_text(_text(entry.get("summary")))
+    raw_date = entry.get("published") or entry.get("updated") or entry.get("created")
+    return Item(
+        guid=_text(entry.get("id")).strip()[:GUID_LENGTH],
+        link=link,
+        title=clean_line(html_to_text(_text(entry.get("title"))[:20_000])),
+        summary="" if summary == content else summary,
+        content=content,
+        authors=_names(author.get("name") or author.get("email") for author in entry.get("authors", ())),
+        published=clean_date(_text(raw_date), now),
+        language=_language(entry.get("language")),
+    )
+
+
+def _text(value: object) -> str:
+    return value[: 4 * TEXT_LENGTH] if isinstance(value, str) else ""
+
+
+def _names(names: Iterable[object]) -> tuple[str, ...]:
+    cleaned = (clean_line(str(name), AUTHOR_LENGTH) for name in names if name)
+    return tuple(dict.fromkeys(name for name in cleaned if name))[:20]
+
+
+def _language(value: object) -> str | None:
+    match = re.match(r"[a-z]{2,3}", str(value or "").strip().lower())
+    return match[0] if match else None
+
+
+def _minimum_wait(feed: Any) -> timedelta | None:
+    """ttl in minutes, sy:updatePeriod over sy:updateFrequency; the longer of them, a week at most."""
+    waits = []
+    ttl = str(feed.get("ttl") or "").strip()
+    if ttl.isdigit() and len(ttl) < 7:
+        waits.append(timedelta(minutes=int(ttl)))
+    hours = PERIODS.get(str(feed.get("sy_updateperiod") or "").strip().lower())
+    times = str(feed.get("sy_updatefrequency") or "1").strip()
+    if hours:
+        waits.append(timedelta(hours=hours) / (int(times) if times.isdigit() and int(times[:4]) > 0 else 1))
+    longest = max(waits, default=timedelta())
+    return min(longest, LONGEST_WAIT) if longest else None
+
+
+# -- JSON Feed --------------------------------------------------------------------------------------------------------
+
+
+def _looks_like_json(body: bytes, content_type: str) -> bool:
+    return body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" or "json" in content_type.lower()
+
+
+def _read_json(body: bytes, url: str, now: datetime) -> Feed:
+    """JSON Feed 1.0 and 1.1 (jsonfeed.org), which feedparser does not read."""
+    try:
+        document = json.loads(body.decode("utf-8-sig", "replace"))
+    except (ValueError, RecursionError) as error:
+        raise NotAFeed("JSON that cannot be read") from error
+    if not isinstance(document, dict) or not isinstance(document.get("items"), list):
+        raise NotAFeed("JSON, but no JSON Feed")
+    items = [_json_item(item, url, now) for item in document["items"] if isinstance(item, dict)]
+    return Feed(
+        entries=identify(items),
+        title=clean_line(_text(document.get("title"))),
+        dialect="json",
+        language=_language(document.get("language")),
+        encoding="utf-8",
+        undated=sum(item.published is None for item in items),
+    )
+
+
+def _json_item(item: dict[str, Any], url: str, now: datetime) -> Item:
+    authors = item.get("authors") if isinstance(item.get("authors"), list) else [item.get("author")]
+    content = html_to_text(_text(item.get("content_html"))) or clean_text(_text(item.get("content_text")))
+    return Item(
+        guid=str(item.get("id") or "").strip()[:GUID_LENGTH],
+        link=clean_link(_text(item.get("url")) or _text(item.get("external_url")), url),
+        title=clean_line(_text(item.get("title"))),
+        summary=html_to_text(_text(item.get("summary"))),
+        content=content,
+        authors=_names(author.get("name") for author in authors or () if isinstance(author, dict)),
+        published=clean_date(_text(item.get("date_published")) or _text(item.get("date_modified")), now),
+        language=_language(item.get("language")),
+    )
+
+
+# -- identity ---------------------------------------------------------------------------------------------------------
+
+
+def identify(items: Sequence[Item]) -> tuple[Entry, ...]:
+    """Entries with their keys; an item that says again what one before it said is that one.
+
+    A guid that items with different links share, or a link that items with different guids share, names none of them.
+    """
+    links_of: dict[str, set[str]] = defaultdict(set)
+    guids_of: dict[str | None, set[str]] = defaultdict(set)
+    for item in items:
+        links_of[item.guid].add(item.link or item.title)
+        guids_of[item.link].add(item.guid or item.title)
+    entries: dict[tuple[str, ...], Entry] = {}
+    for item in items:
+        guid = item.guid if len(links_of[item.guid]) == 1 else ""
+        link = item.link if len(guids_of[item.link]) == 1 else None
+        entry = _entry(item, guid, link)
+        entries.setdefault(entry.keys, entry)
+    return tuple(entries.values())
+
+
+def _entry(item: Item, guid: str, link: str | None) -> Entry:
+    """`guid` and `link` are those of the item, where they identify it."""
+    keys = [_key("guid", guid)] if guid else []
+    keys += [_key("url", link)] if link else []
+    day = item.published.date().isoformat() if item.published else ""
+    title = item.title or _first_words(item.summary or item.content) or "(no title)"
+    return Entry(
+        keys=tuple(keys) or (_key("title", f"{title} {day} {item.link or ''}"),),
+        title=title,
+        url=item.link,
+        summary=item.summary,
+        content=item.content,
+        authors=item.authors,
+        published=item.published,
+        language=item.language,
+    )
+
+
+def _first_words(text: str) -> str:
+    words = text.split()
+    return clean_line(" ".join(words[:TITLE_WORDS]) + (" …" if len(words) > TITLE_WORDS else ""))
+
+
+def _key(kind: str, value: str) -> str:
+    return f"{kind}:{hashlib.sha256(value.encode('utf-8', 'replace')).hexdigest()[:32]}"

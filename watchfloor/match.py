@@ -1,0 +1,349 @@
+"""Text x Watchlist -> Verdict with Evidence. Pure; nothing here reads a file or a clock.
+
+    title, text
+      | language.identify     which words can be meant
+      | tokens.fold           " word word word "
+      | Lexicon.automaton     every form of every term, in one pass
+      | _qualified            capitals, language, needs, not
+      | _longest              "New START treaty" is not also "start"; harmless phrases swallow what is in them
+      | _weighed              weight x field x repetition, the deep body capped
+    Verdict
+
+The score is the sum of the weights of the evidence, to the cent: whoever prints the evidence prints the whole sum.
+"""
+
+from __future__ import annotations
+
+import sys
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import NamedTuple
+
+from watchfloor import query
+from watchfloor.language import identify
+from watchfloor.lexicon import Item, Layer, Use, Uses, compile_watchlist
+from watchfloor.model import EntityHit, Evidence, Field, Mention, Verdict
+from watchfloor.tokens import Folded, Sentences, fold
+from watchfloor.watchlist import Watchlist
+
+# How much a mention counts by where it stands.
+IN_TITLE, IN_LEAD, IN_BODY = 1.5, 1.0, 0.35
+ALONE = 2.0  # a headline without a text says in eight words what a lead says in sixty
+ALONE_WORDS = 6  # of text, up to which a headline stands alone
+REPEATED = (1.0, 0.5, 0.25)  # the same term again says less, a fourth time nothing
+BODY_CAP = 2.0  # all that mentions below the lead can add: half a dozen asides are not a story
+CONTEXT_CAP = 3.0  # times its weight: what all words of one context can take away
+NEAR_REACH = 120  # characters within which `needs` and `not` look, about twenty words
+LONG_WORD = 15  # characters; what is further apart need not be counted in words
+TOPIC_AT_LEAST = 1.0  # weight that makes a topic one of the story's
+
+
+Span = tuple[int, int]
+
+
+class _Hit(NamedTuple):
+    """An item at its place in the folded field, blanks included."""
+
+    start: int
+    end: int
+    item: Item
+
+
+@dataclass
+class _Found:
+    """What the automaton found in one field, and what of it holds."""
+
+    name: Field
+    folded: Folded
+    shouting: bool  # all capitals, so that capitals say nothing
+    lead_end: int
+    places: Mapping[int, list[Span]]  # of each form
+    names: list[_Hit] = field(default_factory=list)
+    counted: list[_Hit] = field(default_factory=list)
+    groups: defaultdict[int, list[Span]] = field(default_factory=lambda: defaultdict(list))
+
+
+class _Claim(NamedTuple):
+    """An addend before repetition and caps. `factor` is that of its place."""
+
+    key: tuple[object, ...]  # equal ones repeat each other
+    found: _Found
+    span: Span  # in the original
+    weight: float
+    factor: float
+    term: str
+    kind: str
+    topics: tuple[str, ...]
+
+
+class Matcher:
+    """A watchlist compiled for judging; one serves any number of texts and threads."""
+
+    def __init__(self, watchlist: Watchlist) -> None:
+        self.watchlist = watchlist
+        self.names = {entity.name: entity.kind for entity in watchlist.entities}
+        self._lexicon = compile_watchlist(watchlist)
+
+    def judge(self, title: str, text: str, language: str | None = None) -> Verdict:
+        """The verdict on one story. `language` is what feed or page declare, if they do. Raises for no text."""
+        watchlist = self.watchlist
+        spoken = identify(title, text, language)
+        if spoken not in self._lexicon.uses:
+            return Verdict(False, spoken, False, 0.0, watchlist.threshold, watchlist=watchlist.version)
+        fields = (self._search("title", title), self._search("text", text))
+        for found in fields:
+            _qualify(self._lexicon.uses[spoken], found, fields)
+        entities = self._entities(fields)
+        title_factor = _title_factor(fields)
+        claims = [*_term_claims(fields, title_factor), *self._near_rules(fields, title_factor)]
+        claims += [*self._query_rules(fields, title_factor, entities, claims)]
+        weighed = _weighed(claims)
+        score = round(sum(weight for _, weight in weighed), 2)
+        return Verdict(
+            judged=True,
+            language=spoken,
+            relevant=score >= watchlist.threshold,
+            score=score,
+            threshold=watchlist.threshold,
+            topics=_topics(weighed),
+            entities=entities,
+            evidence=_evidence(weighed),
+            watchlist=watchlist.version,
+        )
+
+    def names_in(self, title: str, text: str) -> list[str]:
+        """The canonical names of the entities that a story names, for grouping without an archive."""
+        return [entity.name for entity in self.judge(title, text).entities]
+
+    # what stands where
+
+    def _search(self, name: Field, text: str) -> _Found:
+        folded = fold(text)
+        haystack, open_forms = folded.text, self._lexicon.open_forms
+        places: defaultdict[int, list[Span]] = defaultdict(list)
+        for form, start, end in self._lexicon.automaton.find_matches_as_indexes(haystack, overlapping=True):
+            places[form].append((start, haystack.index(" ", end) + 1 if form in open_forms else end))
+        lead_end = len(haystack) if name == "title" else _lead_end(haystack)
+        return _Found(name, folded, text.isupper(), lead_end, places)
+
+    # what it adds up to
+
+    def _entities(self, fields: Iterable[_Found]) -> tuple[EntityHit, ...]:
+        mentions: defaultdict[int, list[Mention]] = defaultdict(list)
+        for found in fields:
+            for hit in found.names:
+                start, end = found.folded.span(hit.start, hit.end)
+                mentions[hit.item.number].append(Mention(found.name, start, end, found.folded.original[start:end]))
+        known = self.watchlist.entities
+        return tuple(EntityHit(known[item].name, known[item].kind, tuple(places)) for item, places in mentions.items())
+
+    def _near_rules(self, fields: Sequence[_Found], title_factor: float) -> Iterator[_Claim]:
+        for rule, left, right in self._lexicon.near_rules:
+            for found in fields:
+                span = _nearest(found.groups.get(left, ()), found.groups.get(right, ()), found.folded.text, rule.within)
+                if span:
+                    factor = _factor(found, span[0], title_factor)
+                    place = found.folded.span(*span)
+                    yield _Claim(("rule", rule), found, place, rule.weight, factor, rule.name, "rule", (rule.topic,))
+
+    def _query_rules(
+        self, fields: tuple[_Found, _Found], title_factor: float, entities: Iterable[EntityHit], claims: list[_Claim]
+    ) -> Iterator[_Claim]:
+        title, text = fields
+        asked = [
+            rule
+            for rule, triggers in self._lexicon.query_rules
+            if not (triggers.isdisjoint(title.places) and triggers.isdisjoint(text.places))
+        ]
+        if not asked:
+            return
+        document = query.Document(
+            title.folded.original,
+            text.folded.original,
+            [entity.name for entity in entities],
+            _topics(_weighed(claims)),
+        )
+        for rule in asked:
+            for place in (query.find(rule.query, document) or ())[:1]:
+                found, factor = (title, title_factor) if place.field == "title" else (text, IN_LEAD)
+                span = place.start, place.end
+                yield _Claim(("rule", rule), found, span, rule.weight, factor, rule.name, "rule", (rule.topic,))
+
+
+# -- what holds -------------------------------------------------------------------------------------------------------
+
+
+def _lead_end(haystack: str) -> int:
+    words = haystack.split(None, query.LEAD_WORDS)
+    return len(haystack) - len(words[query.LEAD_WORDS]) if len(words) > query.LEAD_WORDS else len(haystack)
+
+
+def _qualify(uses: Uses, found: _Found, fields: Sequence[_Found]) -> None:
+    """Keep what holds: of overlapping terms the longest, of groups what no harmless phrase swallows."""
+    hits = []
+    for form, spans in found.places.items():
+        for use in uses.terms.get(form, ()):
+            for start, end in spans:
+                if use.plain or _holds(use, start, end, found, fields):
+                    hits.append((start, -end, use.item.layer, use.item))
+    hits.sort()
+    harmless = _keep_longest(hits, found)
+    for form, spans in found.places.items():
+        for use in uses.groups.get(form, ()):
+            kept = spans if use.plain else [span for span in spans if _holds(use, *span, found, fields)]
+            found.groups[use.item.number] += _outside(harmless, kept) if harmless else kept
+
+
+def _outside(harmless: Sequence[Span], spans: Iterable[Span]) -> Iterator[Span]:
+    """The spans that no harmless one holds; those are in order and do not overlap."""
+    for start, end in spans:
+        before = bisect_right(harmless, (start, sys.maxsize)) - 1
+        if before < 0 or harmless[before][1] < end:
+            yield start, end
+
+
+def _holds(use: Use, start: int, end: int, found: _Found, fields: Sequence[_Found]) -> bool:
+    """Has the term the capitals and the neighbours it needs?"""
+    if use.letters and (found.shouting or not found.folded.starts_with(start, use.letters)):
+        return False
+    if use.needs and not _near_any(use.needs, start, end, found, fields):
+        return False
+    return not (use.excludes and _near_any(use.excludes, start, end, found, fields))
+
+
+def _near_any(forms: frozenset[int], start: int, end: int, found: _Found, fields: Sequence[_Found]) -> bool:
+    """Is one of the forms within reach, in the headline, or, seen from the headline, in the lead?"""
+    for other in fields:
+        for form in forms & other.places.keys():
+            for first, last in other.places[form]:
+                if other is found:
+                    apart = last <= start + 1 or first >= end - 1
+                    if apart and (first < end + NEAR_REACH and last > start - NEAR_REACH):
+                        return True
+                elif first < other.lead_end:  # the headline, or the lead under it
+                    return True
+    return False
+
+
+def _keep_longest(hits: Iterable[tuple[int, int, Layer, Item]], found: _Found) -> list[Span]:
+    """From the left, of what overlaps the longest; returns the harmless spans. A hit is (start, -end, layer, item).
+
+    A name inside a longer keyword is tagged but does not count; a keyword inside a longer name is part of the name.
+    """
+    harmless: list[Span] = []
+    named = counted = 0
+    for start, minus_end, layer, item in hits:
+        last = -minus_end - 1  # neighbours share a blank
+        if layer is Layer.HARMLESS:
+            if start >= named and start >= counted:
+                named = counted = last
+                harmless.append((start, -minus_end))
+            continue
+        if layer is Layer.ENTITY:
+            if start < named:
+                continue
+            named = last
+            found.names.append(_Hit(start, -minus_end, item))
+        if item.weight and start >= counted:
+            counted = last
+            found.counted.append(_Hit(start, -minus_end, item))
+    return harmless
+
+
+def _nearest(lefts: Sequence[Span], rights: Sequence[Span], haystack: str, within: int) -> Span | None:
+    """The closest pair with at most `within` words between, as one span; the first of equals."""
+    if not lefts or not rights:
+        return None
+    best, closest = None, within + 1
+    places = sorted([*((*span, 0) for span in lefts), *((*span, 1) for span in rights)])
+    for number, (start, end, side) in enumerate(places):
+        for next_start, next_end, other in islice(places, number + 1, None):
+            if next_start - end > within * LONG_WORD:
+                break
+            if other == side or next_start < end - 1:
+                continue
+            words = len(haystack[end:next_start].split())
+            if words < closest:
+                best, closest = (start, next_end), words
+    return best
+
+
+# -- what it adds up to -----------------------------------------------------------------------------------------------
+
+
+def _title_factor(fields: Sequence[_Found]) -> float:
+    return ALONE if len(fields[1].folded.text.split(None, ALONE_WORDS)) <= ALONE_WORDS else IN_TITLE
+
+
+def _factor(found: _Found, start: int, title_factor: float) -> float:
+    if found.name == "title":
+        return title_factor
+    return IN_LEAD if start < found.lead_end else IN_BODY
+
+
+def _term_claims(fields: Iterable[_Found], title_factor: float) -> Iterator[_Claim]:
+    for found in fields:
+        for hit in found.counted:
+            item = hit.item
+            factor = _factor(found, hit.start, title_factor)
+            span = found.folded.span(hit.start, hit.end)
+            kind = item.layer.name.lower()
+            yield _Claim((item.layer, item.number), found, span, item.weight, factor, item.term, kind, item.topics)
+
+
+def _weighed(claims: Iterable[_Claim]) -> list[tuple[_Claim, float]]:
+    """Each claim with what it truly adds, to the cent; without those that add nothing."""
+    seen: Counter[tuple[object, ...]] = Counter()
+    left = {"body": BODY_CAP}
+    weighed = []
+    for claim in sorted(claims, key=lambda claim: -claim.factor):
+        repetition = seen[claim.key]
+        seen[claim.key] += 1
+        if repetition >= len(REPEATED):
+            continue
+        weight = _capped(claim, claim.weight * claim.factor * REPEATED[repetition], left)
+        if weight := round(weight, 2):
+            weighed.append((claim, weight))
+    return weighed
+
+
+def _capped(claim: _Claim, weight: float, left: dict[str, float]) -> float:
+    """What the cap of the body, or of a context, leaves of a weight."""
+    if claim.kind == "context":
+        room = left.setdefault(f"context {claim.topics[0]}", CONTEXT_CAP * abs(claim.weight))
+        weight = max(weight, -room)
+        left[f"context {claim.topics[0]}"] = room + weight
+    elif claim.factor == IN_BODY:
+        weight = min(weight, left["body"])
+        left["body"] -= weight
+    return weight
+
+
+def _topics(weighed: Iterable[tuple[_Claim, float]]) -> tuple[str, ...]:
+    """What the story is about, the weightiest first."""
+    sums: defaultdict[str, float] = defaultdict(float)
+    for claim, weight in weighed:
+        if claim.kind != "context":
+            for topic in claim.topics:
+                sums[topic] += weight
+    return tuple(topic for topic, weight in sorted(sums.items(), key=lambda item: -item[1]) if weight >= TOPIC_AT_LEAST)
+
+
+def _evidence(weighed: Iterable[tuple[_Claim, float]]) -> tuple[Evidence, ...]:
+    """In reading order."""
+    sentences: dict[Field, Sentences] = {}
+    found = []
+    for claim, weight in weighed:
+        name, text = claim.found.name, claim.found.folded.original
+        if name not in sentences:
+            sentences[name] = Sentences(text)
+        found.append(
+            Evidence(
+                claim.term, name, *claim.span, weight, sentences[name].at(claim.span[0]),
+                claim.topics[0] if claim.topics else None, claim.kind,
+            )
+        )  # fmt: skip
+    return tuple(sorted(found, key=lambda one: (one.field == "text", one.start, one.end)))

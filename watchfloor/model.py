@@ -1,0 +1,499 @@
+"""The nouns of the house, one frozen type per stage.
+
+    Source -> Entry -> Article -> Verdict -> Story -> Alert -> Delivery        (and Query -> Hit, over what was kept)
+
+All times are aware and UTC. All texts have been through `watchfloor.clean` before they get in here. Offsets count code
+points of the title or text they belong to; `end` is exclusive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+Field = Literal["title", "text"]
+
+
+# -- Source: a feed that we watch -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A feed that we watch, as sources.yaml names it. `publisher` is whose voice it is: all its feeds are one voice."""
+
+    id: str
+    name: str
+    url: str
+    publisher: str
+    country: str | None = None
+    language: str | None = None
+    tags: tuple[str, ...] = ()
+    every: timedelta = timedelta(minutes=30)
+    full_text: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FeedState:
+    """What we remember of a source between polls. Validators belong to `validators_url`, sent to no other URL."""
+
+    etag: str | None = None
+    last_modified: str | None = None
+    validators_url: str | None = None
+    body_hash: str | None = None
+    next_at: datetime | None = None  # None: never polled, due now
+    first_answer: datetime | None = None  # None: no answer yet, so the next one is the baseline
+    last_answer: datetime | None = None
+    last_new: datetime | None = None  # when it last brought an entry we did not know
+    gap_seconds: int | None = None  # its own rhythm: the median time between its items
+    wait_seconds: int | None = None  # what the document asks us to wait (ttl and the like); a 304 does not repeat it
+    last_unconditional: datetime | None = None
+    failures: int = 0  # in a row
+    failing_since: datetime | None = None
+    moved_to: str | None = None  # a permanent redirect, seen `moved_seen` times since `moved_since`
+    moved_seen: int = 0
+    moved_since: datetime | None = None
+    gone: bool = False  # 410
+    health: str = "new"  # one word: new, ok, failing, gone, silent, not-a-feed, undated, churning
+    message: str | None = None  # the same in words
+
+
+@dataclass(frozen=True, slots=True)
+class PollJob:
+    """A source claimed for polling, with what is remembered of it."""
+
+    source: Source
+    state: FeedState
+
+
+# -- Entry: an item of a feed -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One item of one feed document. `keys` identify it in its source, strongest first; any known one makes it known.
+
+    `url` is the link, canonical, None where the feed gives none that may be followed. `summary` and `content` are plain
+    text with paragraphs as blank lines. `published` is what the publisher says, if it can be true.
+    """
+
+    keys: tuple[str, ...]
+    title: str
+    url: str | None = None
+    summary: str = ""
+    content: str = ""
+    authors: tuple[str, ...] = ()
+    published: datetime | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A feed document that was read. `minimum_wait`: ttl, sy:updatePeriod, skipHours and the like, as one duration."""
+
+    entries: tuple[Entry, ...]
+    title: str = ""
+    dialect: str = ""  # rss20, atom10, rdf, json ...
+    language: str | None = None
+    minimum_wait: timedelta | None = None
+    encoding: str | None = None
+    complaint: str | None = None  # what the parser did not like, in words
+    undated: int = 0  # entries whose date is missing or cannot be true
+
+
+@dataclass(frozen=True, slots=True)
+class PollOutcome:
+    """What one poll of one source led to; kept in one transaction, validators after entries."""
+
+    source_id: str
+    at: datetime
+    result: Literal["read", "not_modified", "failed"]  # not_modified: a 304, or a body we have read already
+    state: FeedState
+    entries: tuple[Entry, ...] = ()
+    status: int | None = None
+    error: str | None = None
+    host: str | None = None
+    host_not_before: datetime | None = None  # Retry-After holds for the whole host
+
+
+# -- Article: an entry with its text ----------------------------------------------------------------------------------
+
+
+class Grade(StrEnum):
+    """What the page gave, honestly. Only FULL means that we have the article."""
+
+    FULL = "full"
+    TEASER = "teaser"
+    CONSENT = "consent wall"
+    CHALLENGE = "challenge"
+    EMPTY = "empty"
+    FAILED = "failed"
+
+
+TextFrom = Literal["page", "content", "summary", "title"]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a page says, by itself: the result of extraction, before the feed is asked."""
+
+    grade: Grade
+    text: str = ""
+    title: str | None = None
+    authors: tuple[str, ...] = ()
+    language: str | None = None
+    published: datetime | None = None
+    canonical_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PageJob:
+    """An article claimed for collecting: its entry, its source, and how often it was tried."""
+
+    article_id: int
+    entry: Entry
+    source: Source
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What collecting one article led to. With `retry_at` the page is asked again then; until then this text stands."""
+
+    article_id: int
+    at: datetime
+    title: str
+    text: str
+    text_from: TextFrom
+    grade: Grade
+    url: str | None = None
+    authors: tuple[str, ...] = ()
+    language: str | None = None
+    published: datetime | None = None
+    raw: bytes | None = None  # the page as it came, uncompressed
+    status: int | None = None
+    error: str | None = None
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """A row of the archive: what is judged, grouped, searched and shown."""
+
+    id: int
+    source_id: str
+    publisher: str
+    title: str
+    text: str
+    grade: Grade
+    text_from: TextFrom
+    first_seen: datetime
+    url: str | None = None
+    country: str | None = None
+    authors: tuple[str, ...] = ()
+    language: str | None = None
+    published: datetime | None = None
+    baseline: bool = False  # came with the first answer of its source
+    official: bool = False  # its source is tagged `official`
+
+
+# -- Verdict: does the desk care, and why -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A place where an entity is named."""
+
+    field: Field
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntityHit:
+    """An entity of the watchlist that a text names. `by`: "list", or "model" for a name a statistical model found."""
+
+    name: str
+    kind: str
+    mentions: tuple[Mention, ...]
+    by: str = "list"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One reason. `weight` is what it adds to the score (negative: what it takes away), after field and repetition."""
+
+    term: str
+    field: Field
+    start: int
+    end: int
+    weight: float
+    sentence: str
+    topic: str | None = None
+    kind: str = "keyword"  # keyword, entity, context, rule
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Data, not an opinion: the sum and all that went into it. `judged` is False where the list has no words."""
+
+    judged: bool
+    language: str | None
+    relevant: bool
+    score: float
+    threshold: float
+    topics: tuple[str, ...] = ()
+    entities: tuple[EntityHit, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    watchlist: str = ""  # version: a hash of what the list says
+
+    def as_json(self) -> dict[str, object]:
+        """What `judge` prints, without the id: the keys that docs/commands.md promises, then the rest."""
+        return {
+            "judged": self.judged,
+            "language": self.language,
+            "relevant": self.relevant,
+            "score": self.score,
+            "topics": self.topics,
+            "entities": self.entities,
+            "evidence": self.evidence,
+            "threshold": self.threshold,
+            "watchlist": self.watchlist,
+        }
+
+
+# -- Story: articles about one event ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What a message or a page says of one story: its best article, and who else carries it."""
+
+    story_id: int
+    headline: str
+    url: str | None
+    publisher: str
+    others: tuple[str, ...]  # publishers, wire credits resolved, without `publisher`
+    published: datetime | None
+    first_seen: datetime
+    sentence: str  # the strongest evidence's sentence
+    marks: tuple[tuple[int, int], ...]  # spans of the evidence within `sentence`
+    topics: tuple[str, ...]
+    entities: tuple[str, ...]  # canonical names, most mentioned first
+    grade: Grade
+    score: float
+    articles: int = 1
+    official: bool = False
+    source_ids: tuple[str, ...] = ()
+    news: str = ""  # what is new, in an update
+
+
+# -- Alert and Delivery -----------------------------------------------------------------------------------------------
+
+AlertKind = Literal["story", "update", "baseline", "digest", "flood", "ops", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """An intention to tell, committed with the story. `key` is unique: the same thing is never meant twice.
+
+    It carries all that the message says, so that the message, the page and the archive cannot differ.
+    """
+
+    key: str
+    kind: AlertKind
+    route: str
+    created: datetime
+    subject: str  # our own words only, never a publisher's
+    briefs: tuple[Brief, ...] = ()
+    targets: tuple[str, ...] = ()  # ids of targets; one delivery row each
+    not_before: datetime | None = None  # quiet hours
+    lines: tuple[str, ...] = ()  # further sentences of our own (ops, flood, baseline)
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What a period's picture rests on, and what it could not see."""
+
+    sources: int
+    answered: int
+    silent: tuple[str, ...]  # names of sources that brought nothing for long against their own rhythm
+    failing: tuple[str, ...]
+    articles: int
+    teasers: int  # of them, those of which we have a part only
+    copies: int  # relevant articles that told of a story which another one told as well
+    unjudged: tuple[tuple[str | None, int], ...]  # language -> articles for which the watchlist has no words
+
+
+DeliveryState = Literal["pending", "sending", "sent", "dead", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One alert on its way to one target."""
+
+    id: int
+    alert_id: int
+    target: str
+    state: DeliveryState
+    attempts: int
+    message_id: str  # stable over all attempts
+    alert: Alert
+    next_at: datetime | None = None
+    error: str | None = None
+    sent_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """An alert with what became of it at each target; none where nobody is told."""
+
+    id: int
+    alert: Alert
+    deliveries: tuple[Delivery, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """What `alerts list --format json` prints of it."""
+        alert = self.alert
+        return {
+            "id": self.id,
+            "kind": alert.kind,
+            "route": alert.route,
+            "created": alert.created,
+            "subject": alert.subject,
+            "lines": alert.lines,
+            "briefs": alert.briefs,
+            "deliveries": [
+                {
+                    "id": one.id,
+                    "target": one.target,
+                    "state": one.state,
+                    "attempts": one.attempts,
+                    "next_at": one.next_at,
+                    "sent_at": one.sent_at,
+                    "error": one.error,
+                }
+                for one in self.deliveries
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SendOutcome:
+    """What became of one attempt. unknown: the target may have taken it (time-out, cut after the data)."""
+
+    result: Literal["sent", "retry", "refused", "unknown"]
+    detail: str = ""
+    retry_after: timedelta | None = None
+
+
+# -- Query and Hit ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What narrows a search besides its words. `everything`: also what was judged irrelevant or not at all."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    sources: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
+    entities: tuple[str, ...] = ()
+    everything: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An article that a search found. `snippet` is plain text, `marks` are spans within it."""
+
+    id: int
+    title: str
+    url: str | None
+    source: str
+    publisher: str
+    published: datetime | None
+    first_seen: datetime
+    score: float | None
+    topics: tuple[str, ...]
+    entities: tuple[str, ...]
+    snippet: str
+    marks: tuple[tuple[int, int], ...]
+    story: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """A page of hits. `after` is the key of the next page, None on the last; `total_exact` False: at least so many."""
+
+    total: int
+    hits: tuple[Hit, ...] = field(default=())
+    after: str | None = None
+    total_exact: bool = True
+
+
+# -- Record: all that the archive knows of one article ----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An item of a feed that led to an article."""
+
+    source_id: str
+    first_seen: datetime
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One article, stage by stage. `waits_for`: the stages still to come (collect, judge, sum up), none when done."""
+
+    article: Article
+    source: Source
+    seen: tuple[Seen, ...]
+    waits_for: tuple[str, ...]
+    attempts: int = 0
+    fetched_at: datetime | None = None
+    status: int | None = None
+    error: str | None = None
+    raw_bytes: int | None = None
+    raw_sha256: str | None = None
+    duplicate_of: int | None = None
+    old_news: bool = False  # published long before its source was first seen
+    pruned: datetime | None = None
+    verdict: Verdict | None = None
+    judged_at: datetime | None = None
+    story: Brief | None = None
+    deliveries: tuple[Delivery, ...] = ()
+    label: bool | None = None  # an analyst's judgement
+
+    def as_json(self) -> dict[str, object]:
+        """What `show --format json` prints: the keys that docs/commands.md promises, then the rest."""
+        article = self.article
+        return {
+            "id": article.id,
+            "title": article.title,
+            "url": article.url,
+            "text": article.text,
+            "grade": article.grade,
+            "published": article.published,
+            "first_seen": article.first_seen,
+            "source": article.source_id,
+            "verdict": self.verdict,
+            "story": self.story,
+            "deliveries": self.deliveries,
+            "publisher": article.publisher,
+            "language": article.language,
+            "authors": article.authors,
+            "text_from": article.text_from,
+            "baseline": article.baseline,
+            "old_news": self.old_news,
+            "seen": self.seen,
+            "waits_for": self.waits_for,
+            "fetched_at": self.fetched_at,
+            "error": self.error,
+            "raw_sha256": self.raw_sha256,
+            "duplicate_of": self.duplicate_of,
+            "label": self.label,
+        }

@@ -1,0 +1,112 @@
+"""Foreign bytes are read in processes that can be killed: feedparser and trafilatura have no time limit of their own.
+
+20 to 160 kB of hostile feed or page hold them for over ten seconds, and no thread or task can stop that. A child that
+outruns its time or memory costs the one document, and a new child takes its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import resource
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import TimeoutError as FutureTimeout
+from datetime import datetime
+from types import TracebackType
+from typing import Any, TypeVar
+
+from pebble import ProcessExpired, ProcessPool
+
+from watchfloor.errors import ParseError, ParserKilled
+from watchfloor.model import Feed, Page
+
+FEED_SECONDS = 20.0  # 10 MB of honest feed take 8 s on a slow core
+PAGE_SECONDS = 15.0  # 4 MB of honest page take 9 s
+MEMORY = 1 << 30  # bytes of address space for a child
+TASKS = 2_000  # then a fresh child: lxml's memory is returned by ending the process
+ORPHAN_CHECK = 2.0  # seconds between looks at whether the parent still lives
+
+Result = TypeVar("Result")
+
+
+class ParserPool:
+    """Feed and page readers in `workers` processes. An async context manager; may also just be closed."""
+
+    def __init__(
+        self, *, workers: int = 2, feed_seconds: float = FEED_SECONDS, page_seconds: float = PAGE_SECONDS
+    ) -> None:
+        self._limits = {"feed": feed_seconds, "page": page_seconds}
+        # Not fork: the parent may hold threads and locks (Prefect, resolvers), and a forked child inherits the locks.
+        self._pool = ProcessPool(
+            max_workers=workers,
+            max_tasks=TASKS,
+            initializer=_prepare,
+            initargs=(os.getpid(),),
+            context=multiprocessing.get_context("spawn"),
+        )
+
+    async def __aenter__(self) -> ParserPool:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.close)
+
+    def close(self) -> None:
+        """End the children; what they are at is given up."""
+        self._pool.stop()  # type: ignore[no-untyped-call]  # pebble's is
+        self._pool.join()
+
+    async def feed(self, body: bytes, *, content_type: str, url: str, now: datetime) -> Feed:
+        """See `ports.Parsers.feed`."""
+        return await self._run("feed", read_feed, body, content_type, url, now)
+
+    async def page(self, body: bytes, *, content_type: str, url: str, now: datetime) -> Page:
+        """See `ports.Parsers.page`."""
+        return await self._run("page", read_page, body, content_type, url, now)
+
+    async def _run(self, what: str, work: Callable[..., Result], *arguments: Any) -> Result:
+        limit = self._limits[what]
+        try:
+            result: Result = await asyncio.wrap_future(self._pool.schedule(work, args=arguments, timeout=limit))
+            return result
+        except FutureTimeout:
+            raise ParserKilled(f"the {what} took more than {limit:.0f} s to read and was given up") from None
+        except ProcessExpired as error:
+            raise ParserKilled(f"the {what} killed its reader (exit code {error.exitcode})") from None
+        except MemoryError:
+            raise ParserKilled(f"the {what} took more than {MEMORY >> 20} MB to read and was given up") from None
+        except ParseError:
+            raise
+        except Exception as error:
+            raise ParseError(f"the {what} cannot be read: {type(error).__name__}") from error
+
+
+def read_feed(body: bytes, content_type: str, url: str, now: datetime) -> Feed:
+    """In a child: see `watchfloor.feeds`."""
+    from watchfloor import feeds
+
+    return feeds.read_feed(body, content_type=content_type, url=url, now=now)
+
+
+def read_page(body: bytes, content_type: str, url: str, now: datetime) -> Page:
+    """In a child: see `watchfloor.extract`."""
+    from watchfloor import extract
+
+    return extract.read_page(body, content_type=content_type, url=url, now=now)
+
+
+def _prepare(parent: int) -> None:
+    """A child's first act: a memory limit, and an end when the parent has ended, however it did."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(ORPHAN_CHECK)
+    os._exit(1)

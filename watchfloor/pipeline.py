@@ -1,0 +1,432 @@
+"""The way through the house. This module only calls the others in order; what is decided is decided elsewhere.
+
+    sources.yaml
+      | archive.claim_sources                              poll
+      |   door.get | parsers.feed | rhythm.after_...
+      | archive.keep_poll            entries + articles
+      v
+      | archive.claim_pages                                collect
+      |   door.get | parsers.page | articles.compose
+      | archive.keep_page            texts + grades
+      v
+      | archive.claim_unjudged                             judge, group, alert
+      |   matcher.judge | stories.sketch
+      | archive.settle(stories.group, alerting.tell)       verdicts + stories + alerts + deliveries, one transaction
+      v
+      | archive.claim_deliveries                           deliver
+      |   sender.send | alerting.next_attempt
+      | archive.keep_delivery
+
+Every arrow is rows that the stage before committed. The first three stages stream: a page is asked for as soon as its
+entry is kept, and judged as soon as it is read. Killed anywhere, the next cycle goes on from the rows; run twice at
+once, the leases share the work out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from watchfloor import alerting, articles, leases, rhythm, stories
+from watchfloor.articles import Asked
+from watchfloor.errors import FetchError, WatchfloorError
+from watchfloor.fetch import cache_lifetime
+from watchfloor.match import Matcher
+from watchfloor.model import Alert, Article, Collected, Delivery, Grade, PageJob, PollJob, PollOutcome
+from watchfloor.ports import Answer, Archive, Clock, Door, Judged, Parsers, Sender, Shard, StoryState
+from watchfloor.routes import Route
+
+SOURCES_AT_ONCE = 256  # claimed at the same time; the door says how many are asked
+PAGES_AT_ONCE = 500  # claimed at the same time: many, so that one slow host does not starve the others
+JUDGED_AT_ONCE = 200  # a transaction of some tenths of a second
+SENT_AT_ONCE = 8
+WHOLE = Shard()
+
+
+@dataclass(slots=True)
+class Report:
+    """What a cycle did, counted as it happens: plain numbers, so that shards may send theirs home and be summed."""
+
+    asked: int = 0
+    not_modified: int = 0
+    failed: int = 0
+    unreachable: int = 0
+    entries: int = 0
+    grades: Counter[str] = field(default_factory=Counter)
+    judged: int = 0
+    not_judged: int = 0
+    relevant: int = 0
+    stories_new: int = 0
+    stories_updated: int = 0
+    alerts: int = 0
+    sent: int = 0
+    dead: int = 0
+    unknown: int = 0
+    pending: int = 0
+    seconds: float = 0.0
+
+    def add(self, other: Report) -> None:
+        """Count another shard's work in."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    @property
+    def nobody_answered(self) -> bool:
+        """Sources were asked and none could be reached."""
+        return self.asked > 0 and self.unreachable == self.asked
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data with the keys that docs/commands.md promises."""
+        return {
+            "sources": {
+                "polled": self.asked,
+                "not_modified": self.not_modified,
+                "failed": self.failed,
+                "unreachable": self.unreachable,
+            },
+            "entries": {"new": self.entries},
+            "articles": {grade.value: self.grades[grade.value] for grade in Grade},
+            "judged": {"yes": self.judged, "no_words_for_language": self.not_judged},
+            "relevant": self.relevant,
+            "stories": {"new": self.stories_new, "updated": self.stories_updated},
+            "alerts": {"created": self.alerts},
+            "deliveries": {"sent": self.sent, "pending": self.pending, "dead": self.dead, "unknown": self.unknown},
+            "seconds": round(self.seconds, 2),
+        }
+
+
+class Watcher:
+    """Is told what happens while it happens, and does nothing. The terminal's progress display overrides it."""
+
+    def polled(self, job: PollJob, outcome: PollOutcome, new: int) -> None:
+        """One source was polled and kept; `new` entries were not known."""
+
+    def collected(self, job: PageJob, collected: Collected) -> None:
+        """One page was read, or not, and kept."""
+
+    def alerted(self, alert: Alert) -> None:
+        """An alert was created."""
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """All that a cycle works with. `watchfloor.wiring` makes one."""
+
+    owner: str
+    archive: Archive
+    door: Door
+    parsers: Parsers
+    sender: Sender
+    matcher: Matcher
+    routes: Sequence[Route]
+    clock: Clock
+    jitter: Callable[[], float] = random.random  # 0..1, upward only
+    watcher: Watcher = field(default_factory=Watcher)
+
+
+async def cycle(floor: Floor, *, shard: Shard = WHOLE, everything: bool = False) -> Report:
+    """One whole cycle: what is due is polled, what is new is read and judged, what matters is told.
+
+    `everything` polls every source, due or not. Failures of single feeds, pages and targets are rows in the archive;
+    what is raised is a fault of the house (the archive is gone, the disk is full).
+    """
+    began = floor.clock()
+    report = Report()
+    await watch(floor, report, shard=shard, everything=everything)
+    await finish(floor, report, began)
+    return report
+
+
+async def finish(floor: Floor, report: Report, began: datetime) -> None:
+    """What comes after all shards: the sum of what is new, the outbox, and a row that says that the cycle ended."""
+    tell_baseline(floor, report)
+    write_digests(floor, report)
+    await deliver(floor, report)
+    ended = floor.clock()
+    report.seconds = (ended - began).total_seconds()
+    floor.archive.keep_cycle(began, ended, report.as_json())
+
+
+async def watch(floor: Floor, report: Report, *, shard: Shard = WHOLE, everything: bool = False) -> None:
+    """Poll, collect and judge one shard, streaming."""
+    floor.archive.free_dead_leases(leases.host_name(), leases.is_alive, floor.clock())
+    entries, texts = Stage(), Stage()
+    async with asyncio.TaskGroup() as stages:
+        stages.create_task(entries.run(poll(floor, report, entries, shard=shard, everything=everything)))
+        stages.create_task(texts.run(collect(floor, report, entries, texts, shard=shard)))
+        stages.create_task(judge(floor, report, texts))
+
+
+class Stage:
+    """A stage seen from the one behind it: whether it brought something, and whether it may bring more."""
+
+    def __init__(self) -> None:
+        self._news = asyncio.Event()
+        self._over = False
+        self._over_was_seen = False
+
+    def brought(self) -> None:
+        """Say that there is something to take."""
+        self._news.set()
+
+    async def run(self, work: Awaitable[None]) -> None:
+        """Do the stage's work, then say that nothing more will come."""
+        try:
+            await work
+        finally:
+            self._over = True
+            self._news.set()
+
+    async def more(self) -> bool:
+        """Wait until a look may find something. After its end True once, for what came last, then False."""
+        await self._news.wait()
+        if self._over:
+            last_look, self._over_was_seen = not self._over_was_seen, True
+            return last_look
+        self._news.clear()
+        return True
+
+
+# -- poll -------------------------------------------------------------------------------------------------------------
+
+
+async def poll(floor: Floor, report: Report, out: Stage, *, shard: Shard, everything: bool) -> None:
+    """Ask what is due until nothing is. A source is asked once a cycle, whatever its schedule says afterwards."""
+    done: set[str] = set()
+    while jobs := _claim_sources(floor, shard, everything, done):
+        done.update(job.source.id for job in jobs)
+        async with asyncio.TaskGroup() as asking:
+            for job in jobs:
+                asking.create_task(_poll_one(floor, report, out, job))
+
+
+def _claim_sources(floor: Floor, shard: Shard, everything: bool, done: set[str]) -> list[PollJob]:
+    claimed = floor.archive.claim_sources(
+        floor.owner,
+        floor.clock(),
+        leases.SOURCE_LEASE,
+        shard=shard,
+        limit=SOURCES_AT_ONCE,
+        everything=everything,
+    )
+    floor.archive.release_sources(floor.owner, [job.source.id for job in claimed if job.source.id in done])
+    return [job for job in claimed if job.source.id not in done]
+
+
+async def _poll_one(floor: Floor, report: Report, out: Stage, job: PollJob) -> None:
+    outcome = await ask_feed(floor, job)
+    new = floor.archive.keep_poll(floor.owner, outcome)
+    report.asked += 1
+    report.entries += new
+    report.not_modified += outcome.result == "not_modified"
+    report.failed += outcome.result == "failed"
+    report.unreachable += outcome.result == "failed" and outcome.status is None
+    floor.watcher.polled(job, outcome, new)
+    if new:
+        out.brought()
+
+
+async def ask_feed(floor: Floor, job: PollJob) -> PollOutcome:
+    """One conditional request and what it leads to. What goes wrong with the feed is an outcome, not an exception."""
+    validators = rhythm.validators(job.source, job.state, floor.clock())
+    answer: Answer | None = None
+    try:
+        answer = await floor.door.get(
+            rhythm.effective_url(job.source, job.state),
+            want="feed",
+            etag=validators.etag,
+            last_modified=validators.last_modified,
+            named_by_user=True,
+        )
+        return await _read_answer(floor, job, answer)
+    except WatchfloorError as error:
+        return _failed_poll(floor, job, error, answer)
+
+
+async def _read_answer(floor: Floor, job: PollJob, answer: Answer) -> PollOutcome:
+    now, jitter = floor.clock(), floor.jitter()
+    digest = hashlib.sha256(answer.body).hexdigest() if answer.status != 304 else job.state.body_hash
+    if digest == job.state.body_hash:
+        state = rhythm.after_not_modified(
+            job.source, job.state, answer, lifetime=cache_lifetime(answer.headers, now), now=now, jitter=jitter
+        )
+        return PollOutcome(job.source.id, now, "not_modified", state, status=answer.status)
+    feed = await floor.parsers.feed(answer.body, content_type=answer.content_type, url=answer.final_url, now=now)
+    state = rhythm.after_answer(
+        job.source,
+        job.state,
+        answer,
+        feed=feed,
+        body_hash=digest,
+        lifetime=cache_lifetime(answer.headers, now),
+        now=now,
+        jitter=jitter,
+    )
+    return PollOutcome(job.source.id, now, "read", state, entries=feed.entries, status=answer.status)
+
+
+def _failed_poll(floor: Floor, job: PollJob, error: WatchfloorError, answer: Answer | None) -> PollOutcome:
+    now = floor.clock()
+    wait = error.retry_after if isinstance(error, FetchError) else None
+    return PollOutcome(
+        source_id=job.source.id,
+        at=now,
+        result="failed",
+        state=rhythm.after_failure(job.source, job.state, error, now=now, jitter=floor.jitter()),
+        status=answer.status if answer else articles.status_of(error),
+        error=articles.in_words(error),
+        host=urlsplit(rhythm.effective_url(job.source, job.state)).hostname,
+        host_not_before=now + wait if wait else None,
+    )
+
+
+# -- collect ----------------------------------------------------------------------------------------------------------
+
+
+async def collect(floor: Floor, report: Report, entries: Stage, out: Stage, *, shard: Shard) -> None:
+    """Ask for the page of every entry that waits for it, also of those that an earlier cycle left."""
+    more = True
+    while more:
+        jobs = floor.archive.claim_pages(
+            floor.owner, floor.clock(), leases.PAGE_LEASE, shard=shard, limit=PAGES_AT_ONCE
+        )
+        if not jobs:
+            more = await entries.more()
+            continue
+        async with asyncio.TaskGroup() as asking:
+            for job in jobs:
+                asking.create_task(_collect_one(floor, report, out, job))
+
+
+async def _collect_one(floor: Floor, report: Report, out: Stage, job: PageJob) -> None:
+    collected = articles.compose(job, await ask_page(floor, job), floor.clock())
+    floor.archive.keep_page(floor.owner, collected)
+    report.grades[collected.grade.value] += 1
+    floor.watcher.collected(job, collected)
+    out.brought()
+
+
+async def ask_page(floor: Floor, job: PageJob) -> Asked:
+    """One request for one page, and its text. A full-text source, or an entry without a link, is not asked for."""
+    if job.entry.url is None or (job.source.full_text and job.entry.content):
+        return Asked()
+    answer: Answer | None = None
+    try:
+        answer = await floor.door.get(job.entry.url, want="page", robots=True)
+        page = await floor.parsers.page(
+            answer.body, content_type=answer.content_type, url=answer.final_url, now=floor.clock()
+        )
+    except WatchfloorError as error:
+        return Asked(error=error, status=answer.status if answer else articles.status_of(error))
+    return Asked(page=page, final_url=answer.final_url, status=answer.status, raw=answer.body)
+
+
+# -- judge, group, alert ----------------------------------------------------------------------------------------------
+
+
+async def judge(floor: Floor, report: Report, texts: Stage) -> None:
+    """Judge what was read, in batches; verdicts, stories and alerts of a batch are one transaction."""
+    more = True
+    while more:
+        batch = floor.archive.claim_unjudged(floor.owner, floor.clock(), leases.JUDGE_LEASE, limit=JUDGED_AT_ONCE)
+        if not batch:
+            more = await texts.more()
+            continue
+        await asyncio.to_thread(_settle, floor, report, batch)
+
+
+def _settle(floor: Floor, report: Report, batch: Sequence[Article]) -> None:
+    judged = [weigh(floor.matcher, article) for article in batch]
+    now = floor.clock()
+    settled = floor.archive.settle(floor.owner, judged, stories.group, _teller(floor, now), now)
+    report.judged += sum(one.verdict.judged for one in judged)
+    report.not_judged += sum(not one.verdict.judged for one in judged)
+    report.relevant += settled.relevant
+    report.stories_new += settled.stories_new
+    report.stories_updated += settled.stories_updated
+    _note_alerts(floor, report, settled.alerts)
+
+
+def weigh(matcher: Matcher, article: Article) -> Judged:
+    """The verdict on an article and, where it is relevant, the sketch that grouping compares."""
+    verdict = matcher.judge(article.title, article.text, language=article.language)
+    if not verdict.relevant:
+        return Judged(article, verdict)
+    sketch = stories.sketch(
+        title=article.title,
+        text=article.text,
+        publisher=article.publisher,
+        published=article.published,
+        first_seen=article.first_seen,
+        entities=[entity.name for entity in verdict.entities],
+        language=verdict.language,
+    )
+    return Judged(article, verdict, sketch)
+
+
+def _teller(floor: Floor, now: datetime) -> Callable[[Sequence[StoryState]], Sequence[Alert]]:
+    return lambda states: alerting.tell(states, floor.routes, now)
+
+
+def tell_baseline(floor: Floor, report: Report) -> None:
+    """At most one message on each route sums up all that new sources brought with their first answer."""
+    now = floor.clock()
+    alerts = floor.archive.settle_baseline(lambda states: alerting.tell_baseline(states, floor.routes, now), now)
+    _note_alerts(floor, report, alerts)
+
+
+def write_digests(floor: Floor, report: Report) -> None:
+    """The digests whose hour has come, by each route's own clock; after downtime one for all of the missed time."""
+    now = floor.clock()
+    for route in floor.routes:
+        period = alerting.digest_due(route, floor.archive.digested_until(route.name), now)
+        if period is None:
+            continue
+        alert = digest_of(floor.archive, route, period, now)
+        if floor.archive.raise_alert(alert):
+            _note_alerts(floor, report, [alert])
+
+
+def digest_of(archive: Archive, route: Route, period: alerting.Period, now: datetime) -> Alert:
+    """The digest of a period on a route, not yet stored."""
+    briefs = alerting.for_digest(archive.states_between(*period), route)
+    return alerting.digest(briefs, alerting.blind_spots(archive.coverage(*period)), period, route, now)
+
+
+def _note_alerts(floor: Floor, report: Report, alerts: Sequence[Alert]) -> None:
+    report.alerts += len(alerts)
+    for alert in alerts:
+        floor.watcher.alerted(alert)
+
+
+# -- deliver ----------------------------------------------------------------------------------------------------------
+
+
+async def deliver(floor: Floor, report: Report) -> None:
+    """Send what is due. A refused mail waits or dies in its own row and holds up nobody else."""
+    targets = [target.id for target in floor.sender.targets]
+    while targets and (due := _claim_deliveries(floor, targets)):
+        await asyncio.gather(*(_deliver_one(floor, report, delivery) for delivery in due))
+    report.pending = floor.archive.pending_deliveries().get("pending", 0)
+
+
+def _claim_deliveries(floor: Floor, targets: Sequence[str]) -> list[Delivery]:
+    lease = floor.sender.hard_limit + timedelta(minutes=1)  # outlasts the kill, or two would send
+    return floor.archive.claim_deliveries(floor.owner, floor.clock(), lease, targets=targets, limit=SENT_AT_ONCE)
+
+
+async def _deliver_one(floor: Floor, report: Report, delivery: Delivery) -> None:
+    outcome = await asyncio.to_thread(floor.sender.send, delivery)
+    now = floor.clock()
+    next_at = alerting.next_attempt(delivery.attempts, outcome, now, floor.jitter())
+    floor.archive.keep_delivery(floor.owner, delivery.id, outcome, next_at, now)
+    report.sent += outcome.result == "sent"
+    report.unknown += outcome.result == "unknown" and next_at is None
+    report.dead += outcome.result in ("retry", "refused") and next_at is None

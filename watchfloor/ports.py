@@ -1,0 +1,282 @@
+"""What the pipeline needs of others: Protocols that belong to the caller. `watchfloor.wiring` says who fills them.
+
+Times are aware UTC. `owner` is a lease's owner, "host:pid:start" (see `watchfloor.leases`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal, Protocol
+
+from watchfloor.model import (
+    Alert,
+    Article,
+    Brief,
+    Collected,
+    Coverage,
+    Delivery,
+    Feed,
+    FeedState,
+    Filters,
+    Hits,
+    Page,
+    PageJob,
+    PollJob,
+    PollOutcome,
+    SendOutcome,
+    Source,
+    Verdict,
+)
+from watchfloor.query import Node
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A part of the work: the hosts whose hash is `index` modulo `count`, so that a host is in one shard only."""
+
+    index: int = 0
+    count: int = 1
+
+
+# -- the door ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A usable answer. `headers` has lower-case names. `permanent_url`: where 301/308 alone led, None without one.
+
+    `status` is 200 (any 2xx) with a body, or 304 without; everything else is raised.
+    """
+
+    url: str
+    final_url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+    permanent_url: str | None = None
+
+    @property
+    def content_type(self) -> str:
+        """The Content-Type header as it came, or ''."""
+        return self.headers.get("content-type", "")
+
+
+class Door(Protocol):
+    """The only way out: guarded, polite, conditional. Raises errors of the FetchError branch only."""
+
+    async def get(
+        self,
+        url: str,
+        *,
+        want: Literal["feed", "page", "any"] = "any",
+        etag: str | None = None,
+        last_modified: str | None = None,
+        robots: bool = False,
+        named_by_user: bool = False,
+    ) -> Answer:
+        """Ask once. Validators go to `url` only, never to where it redirects. `robots`: obey robots.txt (pages).
+        `named_by_user`: the URL is a source's own, so any port it names is meant."""
+        ...
+
+
+class Parsers(Protocol):
+    """Foreign bytes -> Feed or Page, in processes that are killed when they outrun time or memory. Raise ParseError."""
+
+    async def feed(self, body: bytes, *, content_type: str, url: str, now: datetime) -> Feed:
+        """`url`: where the body came from, against which relative links are resolved."""
+        ...
+
+    async def page(self, body: bytes, *, content_type: str, url: str, now: datetime) -> Page: ...
+
+
+# -- the archive ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An article with its verdict and, if it is relevant, its sketch for grouping (`watchfloor.stories`)."""
+
+    article: Article
+    verdict: Verdict
+    sketch: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sketched:
+    """An article that already has a story, as grouping needs it."""
+
+    article_id: int
+    story_id: int
+    sketch: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoryState:
+    """A story as it stands after grouping, with what was told of it: what alerting decides upon."""
+
+    brief: Brief
+    articles: tuple[Article, ...]  # oldest first
+    baseline: bool  # all of its relevant articles came with a source's first answer
+    new: bool  # it did not exist before this batch
+    fresh_ids: tuple[int, ...]  # articles that joined in this batch
+    told: Mapping[str, datetime]  # route -> when it was last told there
+    told_brief: Mapping[str, Brief]  # route -> what was told last
+    muted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """Which story each article belongs to. Equal `label`s are one new story; a known story is named by its id.
+
+    `merged`: younger story id -> older one that it turned out to be. `related`: pairs of article ids, possibly related.
+    """
+
+    story_of: Mapping[int, int | str]
+    merged: Mapping[int, int]
+    related: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What settling a batch led to, counted, with the alerts that it created."""
+
+    relevant: int
+    stories_new: int
+    stories_updated: int
+    alerts: tuple[Alert, ...]
+
+
+Group = Callable[[Sequence[tuple[int, bytes]], Sequence[Sketched]], Grouping]
+Tell = Callable[[Sequence[StoryState]], Sequence[Alert]]
+
+
+class Archive(Protocol):
+    """The truth. Every method is one short transaction; every claim is a lease; every write is safe to repeat."""
+
+    # sources and polling
+    def register(self, sources: Iterable[Source], now: datetime) -> None:
+        """Make the archive know these and only these; what is remembered of a known id stays."""
+        ...
+
+    def claim_sources(
+        self, owner: str, now: datetime, lease: timedelta, *, shard: Shard, limit: int, everything: bool = False
+    ) -> list[PollJob]:
+        """Due sources (all with `everything`, but none whose host is inside a Retry-After), oldest due first."""
+        ...
+
+    def keep_poll(self, owner: str, outcome: PollOutcome) -> int:
+        """Insert the entries that are not known, each with an article to collect (or joined to the article that has its
+        link already), then state and validators; free the lease. Returns the number of new entries."""
+        ...
+
+    def release_sources(self, owner: str, ids: Iterable[str]) -> None:
+        """Give claimed sources back unpolled."""
+        ...
+
+    # pages
+    def claim_pages(self, owner: str, now: datetime, lease: timedelta, *, shard: Shard, limit: int) -> list[PageJob]:
+        """Articles whose page is to be asked for, first time or again, none whose host is inside a Retry-After."""
+        ...
+
+    def keep_page(self, owner: str, collected: Collected) -> None:
+        """Store text and grade, fold it into another article of the same source with the same canonical link and
+        title, queue it for judging; free the lease."""
+        ...
+
+    # judging, grouping, alerting
+    def claim_unjudged(self, owner: str, now: datetime, lease: timedelta, *, limit: int) -> list[Article]: ...
+
+    def settle(self, owner: str, judged: Sequence[Judged], group: Group, tell: Tell, now: datetime) -> Settled:
+        """Verdicts, stories, alerts and delivery rows of one batch, in one transaction that excludes other settlers.
+        `group` and `tell` are pure and run inside it. An article that was judged before keeps its story."""
+        ...
+
+    def settle_baseline(self, tell: Tell, now: datetime) -> tuple[Alert, ...]:
+        """Give `tell` all stories of baseline articles that were never summed up, store the alerts it makes, and mark
+        the articles as summed up, in one transaction."""
+        ...
+
+    def raise_alert(self, alert: Alert) -> bool:
+        """Store an alert that comes from no batch (ops, digest, test). False if its key is known."""
+        ...
+
+    # digests
+    def digested_until(self, route: str) -> datetime | None:
+        """Up to when the route's latest digest goes; None before the first."""
+        ...
+
+    def states_between(self, since: datetime, until: datetime) -> Sequence[StoryState]:
+        """Stories that were new or changed in this time (`until` excluded), latest change first."""
+        ...
+
+    def coverage(self, since: datetime, until: datetime) -> Coverage:
+        """What the picture of this time rests on."""
+        ...
+
+    # deliveries
+    def claim_deliveries(
+        self, owner: str, now: datetime, lease: timedelta, *, targets: Sequence[str], limit: int
+    ) -> list[Delivery]:
+        """Deliveries that are due to these targets, oldest first."""
+        ...
+
+    def keep_delivery(
+        self, owner: str, delivery_id: int, outcome: SendOutcome, next_at: datetime | None, now: datetime
+    ) -> None:
+        """Write down what became of it; `next_at` None ends it (sent, dead, unknown), else it is pending again."""
+        ...
+
+    def pending_deliveries(self) -> Mapping[str, int]:
+        """How many deliveries are in each state."""
+        ...
+
+    # cycles
+    def keep_cycle(self, began: datetime, ended: datetime, report: Mapping[str, Any]) -> None:
+        """Write down that a cycle ended well, and what it did."""
+        ...
+
+    def last_cycle(self) -> datetime | None:
+        """When the last cycle ended well."""
+        ...
+
+    # leases
+    def free_dead_leases(self, host: str, alive: Callable[[str], bool], now: datetime) -> int:
+        """Free what dead processes of `host` hold, and what is leased further ahead than any lease may be."""
+        ...
+
+    # reading
+    def search(self, query: Node | None, filters: Filters, *, limit: int, after: str | None, by: str) -> Hits: ...
+
+    def states(self) -> Mapping[str, FeedState]:
+        """What is remembered of each source."""
+        ...
+
+
+# -- sending ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where alerts go: one recipient or channel. `id` is stable and no secret, `name` is safe to show."""
+
+    id: str
+    name: str
+    tags: tuple[str, ...]
+
+
+class Sender(Protocol):
+    """Sends one alert to one target, in a process that can be killed; never raises for what the target does."""
+
+    @property
+    def targets(self) -> Sequence[Target]: ...
+
+    @property
+    def hard_limit(self) -> timedelta:
+        """After this a send has been killed. A delivery's lease is longer."""
+        ...
+
+    def send(self, delivery: Delivery) -> SendOutcome: ...

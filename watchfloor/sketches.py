@@ -1,0 +1,234 @@
+"""Article -> sketch: the little that grouping has to remember of it (1 to 2 kB), and how rare a word is.
+
+Words are folded and cut to a stem, so that "strikes" meets "strike"; names are words written with a capital where
+grammar does not ask for one. Rarity is a fixed table and not counted in the archive: what two articles have to do with
+one another must not depend on what else came in that day, or stories would depend on the order of arrival.
+Measured against document frequencies of 9,000 articles and against word frequencies of 25,000 English words, the short
+table below groups as well (F1 of pairs .88, .89 and .88, cross-validated).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+import struct
+import zlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from watchfloor.tokens import search_tokens
+from watchfloor.voices import plain_title, voice, without_dateline
+
+VERSION = 1
+LEAD = 120  # words; the event is in the lead, and what follows is background that all articles of a crisis share
+SHINGLES = 128  # lowest hashes kept: containment of long texts within a few per cent, short ones exact
+_SHINGLED = 1_500  # words from which shingles are made
+_STEM = 6  # letters: as good as a stemmer here, and the same for every language
+
+_WORD_OR_STOP = re.compile(r"[^\W\d_]+|[.!?:;\n\"“”«»‘]")
+_STOPS = frozenset('.!?:;\n"“”«»‘')
+_POSSESSIVE = re.compile(r"['’]s\b")
+_NUMBER = re.compile(r"\d[\d,.]*\d")  # two digits or more: 3 is in every other article
+_YEAR = re.compile(r"20[0-3]\d")
+_TITLE_CASE = 0.7  # share of capitalised words from which capitals in a title say nothing
+
+# Words that say little about which event it is: minus the logarithm of how many news articles have them, roughly.
+_COMMON = {
+    0.5: """the a an of to in and on for is that by with at as it from has was are be its he his but have an this not
+        will they who after been said which their or were more than""",
+    1.8: """about over up out new one two first would could had when what into also we you i her she us u s our them
+        there can may against before all people year years day week month time says say him no if while other some most
+        last next back during under between where how why so just now three since off down still only many amid through
+        being because until monday tuesday wednesday thursday friday saturday sunday president government minister state
+        country world war military officials official news report reported according told saying mr make made take get
+        way top set part my your me do does did any such these those very much like even going well both then per cent
+        percent million billion""",
+    2.9: """united states american america uk k eu un nato russia russian china chinese israel israeli ukraine ukrainian
+        iran iranian trump putin biden zelensky gaza washington moscow kyiv beijing pentagon white house
+        force forces army navy air defense defence security attack attacks attacked strike strikes struck kill killed
+        kills killing dead death die dies died police court leader leaders party talks deal peace nuclear missile
+        missiles drone drones weapon weapons
+        foreign prime secretary chief former general senior spokesman spokesperson administration congress senate
+        parliament election vote political policy law group company companies market oil price prices trade bank
+        four five six seven eight nine ten hundred hundreds thousand thousands january february march april june july
+        august september october november december 2020 2021 2022 2023 2024 2025 2026 2027 2028
+        call calls called plan plans planned want wants need needs support help work working meet meeting met visit end
+        ends start started begin began win wins won lose lost hold held holds give given key big major high long early
+        late old young man men woman women child children family city north south east west eastern western southern
+        northern international national public local regional region area
+        accused accuse claim claims claimed warn warns warned announce announced agree agreed seek seeks face faces come
+        comes came move moves bring order pressure crisis conflict fight fighting battle soldier soldiers troops troop
+        civilian civilians fire ship ships aircraft jet jets plane planes fighter system systems program programme
+        project contract industry build test power operation operations service services training mission command
+        commander base ministry agency department office head member members council committee capital border effort
+        efforts future change case issue question questions comment statement interview reports video pictures picture
+        image images photo live update updates analysis opinion highlights list look things thing story stories read
+        watch use used using show shows showed see seen know known find found leave left right put go goes went keep
+        run turn turned become became remain remains life lives home place point days number same own another including
+        ahead following within across around near without despite yet already ever never again always too latest second
+        third fourth weeks months later ago today tonight tomorrow yesterday current recent possible potential likely
+        alleged good bad best better great small large full free human social economic financial global energy money
+        cost costs pay tax budget spending deputy join joins joined joint sign signs signed launch launches launched
+        open opens opened close closed cut cuts push pushes raise raises return returns reach reaches reached""",
+}
+_BY_LENGTH = {1: 1.0, 2: 2.0, 3: 3.5, 4: 4.7}  # short words are common ones, in languages the table does not have too
+_RARE = 6.0
+
+
+def stem(word: str) -> str:
+    """A folded word as grouping compares it; numbers stay whole."""
+    if word.isdigit() or len(word) <= 3:
+        return word
+    if len(word) > _STEM:
+        return word[:_STEM]
+    return word[:-1] if word.endswith("s") and not word.endswith("ss") else word
+
+
+class _Rarity(dict[str, float]):
+    """Rarity of stems; of those that the table lacks it is guessed once."""
+
+    def __missing__(self, stemmed: str) -> float:
+        number = stemmed.isdigit() and len(stemmed) > 1
+        guess = self[stemmed] = 5.0 if number else _BY_LENGTH.get(len(stemmed), _RARE)
+        return guess
+
+
+_RARITY = _Rarity({stem(word): value for value, words in reversed(_COMMON.items()) for word in search_tokens(words)})
+
+
+def rarity(stemmed: str) -> float:
+    """How much a shared word says, from .5 (the) to 6 (a name that few articles have)."""
+    return _RARITY[stemmed]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sketch:
+    """What grouping knows of an article. Words are stems; `maybe_names` began a sentence or stood in a loud title.
+
+    `shingles` are the lowest hashes of runs of three words, `shingle_limit` the hash up to which they are complete.
+    """
+
+    at: datetime
+    dated: bool  # by its publisher; else `at` is when we saw it
+    publisher: str
+    title: frozenset[str]
+    lead: dict[str, float]  # with the title's; 1 + log of how often
+    length: float  # of `lead` as a vector of weighted words
+    names: frozenset[str]
+    maybe_names: frozenset[str]
+    numbers: frozenset[str]
+    words: int  # of the text
+    shingles: frozenset[int]
+    shingle_limit: int
+
+
+def sketch(
+    *,
+    title: str,
+    text: str,
+    publisher: str,
+    published: datetime | None,
+    first_seen: datetime,
+    entities: Iterable[str] = (),
+    language: str | None = None,
+) -> bytes:
+    """The sketch of an article, the same bytes for the same article on every machine.
+
+    `entities`: canonical names of the watchlist found in it. `language` is kept for later versions' tables.
+    """
+    plain = plain_title(title, publisher)
+    body = without_dateline(text)
+    words = search_tokens(_POSSESSIVE.sub("", body))
+    opening = " ".join(body.split()[:LEAD])
+    names, maybe = _names(plain, opening)
+    names |= {stem(word) for name in entities for word in search_tokens(name)}
+    packed = {
+        "v": VERSION,
+        "at": int((published or first_seen).timestamp()),
+        "dated": published is not None,
+        "by": voice(publisher, title, text),
+        "in": language,
+        "title": sorted({stem(word) for word in search_tokens(_POSSESSIVE.sub("", plain))}),
+        "lead": dict(sorted(Counter(stem(word) for word in words[:LEAD]).items())),
+        "names": sorted(names),
+        "maybe": sorted(maybe - names),
+        "numbers": sorted(_numbers(f"{plain} {opening}")),
+        "words": len(words),
+        "shingles": base64.b64encode(_packed(_shingles(words))).decode("ascii"),
+    }
+    return zlib.compress(json.dumps(packed, ensure_ascii=False, separators=(",", ":")).encode(), 6)
+
+
+@lru_cache(maxsize=16_384)  # a window's worth: a known sketch is read again with every batch
+def unpack(packed: bytes) -> Sketch:
+    """Read a sketch. Raises ValueError for bytes that no version of `sketch` wrote."""
+    try:
+        data = json.loads(zlib.decompress(packed))
+    except (zlib.error, ValueError) as error:
+        raise ValueError("not a sketch") from error
+    if data["v"] != VERSION:
+        raise ValueError(f"a sketch of version {data['v']}, and this program reads {VERSION}")
+    lead = dict.fromkeys(data["title"], 1.0)
+    for word, count in data["lead"].items():
+        lead[word] = 1 + math.log(count + (word in lead))
+    raw = base64.b64decode(data["shingles"])
+    shingles = struct.unpack(f">{len(raw) // 4}I", raw)
+    return Sketch(
+        at=datetime.fromtimestamp(data["at"], UTC),
+        dated=data["dated"],
+        publisher=data["by"],
+        title=frozenset(data["title"]),
+        lead=lead,
+        length=math.sqrt(sum((weight * rarity(word)) ** 2 for word, weight in lead.items())),
+        names=frozenset(data["names"]),
+        maybe_names=frozenset(data["maybe"]),
+        numbers=frozenset(data["numbers"]),
+        words=data["words"],
+        shingles=frozenset(shingles),
+        shingle_limit=shingles[-1] if len(shingles) == SHINGLES else 1 << 32,
+    )
+
+
+def _numbers(text: str) -> set[str]:
+    return {number for number in _NUMBER.findall(text) if not _YEAR.fullmatch(number)}
+
+
+def _packed(hashes: list[int]) -> bytes:
+    return struct.pack(f">{len(hashes)}I", *hashes)
+
+
+def _shingles(words: list[str]) -> list[int]:
+    words = words[:_SHINGLED]
+    hashes = {zlib.crc32(" ".join(words[at : at + 3]).encode()) for at in range(len(words) - 2)}
+    return sorted(hashes)[:SHINGLES]
+
+
+def _names(title: str, opening: str) -> tuple[set[str], set[str]]:
+    """Stems of words that are names, and of those that may be."""
+    capitals = [word[0].isupper() for word in re.findall(r"[^\W\d_]+", title)]
+    loud = bool(capitals) and sum(capitals) / len(capitals) > _TITLE_CASE
+    sure, maybe = _capitalised(opening, False)
+    if not title.isupper():
+        in_title, maybe_in_title = _capitalised(title, loud)
+        sure, maybe = sure | in_title, maybe | maybe_in_title
+    return sure, maybe - sure
+
+
+def _capitalised(text: str, loud: bool) -> tuple[set[str], set[str]]:
+    sure: set[str] = set()
+    maybe: set[str] = set()
+    starts = True
+    for word in _WORD_OR_STOP.findall(text):
+        if word in _STOPS:
+            starts = True
+            continue
+        if word[0].isupper() and len(word) > 1:
+            stems = {stem(part) for part in search_tokens(word)}
+            (maybe if starts or loud else sure).update(stems)
+        starts = False
+    return sure, {word for word in maybe if len(word) > 3}

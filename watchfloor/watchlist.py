@@ -1,0 +1,437 @@
+"""watchlist.yaml -> Watchlist: what the desk looks for, as an analyst wrote it down.
+
+    topics      keywords, each with a weight, that speak for a topic
+    contexts    words that speak against the whole story: sport, crime, history ...
+    harmless    phrases in which a word of the list means something else ("defense attorney")
+    groups      named sets of words, for rules and for `needs`
+    rules       two groups near each other, or any query, with a weight
+    countries   further names of countries; their own names come from Babel in every language below
+    entities    names with kind, topics, weight and aliases
+
+A term is a word or phrase, or {term: ...} with
+    weight      what the first mention adds; without one the section's own
+    case        only with these capitals        exact    no plurals, no other spelling
+    lang        only in texts of this language  needs    only near one of these words ("@group" is a group's words)
+    not         never near one of these words
+and {terms: [...], ...} says the same of several. A * at the end stands for any ending.
+
+A fault is a WatchlistError with line and column; nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from watchfloor import query
+from watchfloor.countries import LANGUAGES, countries
+from watchfloor.errors import QueryError, WatchlistError
+from watchfloor.placed import Item, compose
+from watchfloor.tokens import search_tokens
+
+KINDS = (
+    "person", "ministry", "service", "command", "alliance", "agency", "firm", "armed-group", "weapon", "programme",
+    "treaty", "base", "operation", "theatre", "country", "region", "official-body",
+)  # fmt: skip
+KEYWORD_WEIGHT, ENTITY_WEIGHT, RULE_WEIGHT = 2.0, 1.0, 2.0  # where the list names none
+WITHIN_LIMIT = 30  # words between two groups of a rule; further apart they have nothing to do with each other
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """One way to write a term, and when it counts. A trailing * of `text` stands for any ending."""
+
+    text: str
+    case: bool = False
+    exact: bool = False
+    language: str | None = None
+    needs: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Keyword:
+    """A term that adds to (in a context: takes from) the score. `topic` is a topic's id, of a context the context's."""
+
+    spelling: Spelling
+    weight: float
+    topic: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A name worth tagging. `weight` 0 tags without speaking for relevance (countries)."""
+
+    name: str
+    kind: str
+    spellings: tuple[Spelling, ...]
+    topics: tuple[str, ...] = ()
+    weight: float = ENTITY_WEIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class NearRule:
+    """A word of one group near a word of the other, in either order, with at most `within` words between."""
+
+    name: str
+    groups: tuple[str, str]
+    within: int
+    weight: float
+    topic: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRule:
+    """A query that adds to the score where the story answers it."""
+
+    name: str
+    query: query.Node
+    weight: float
+    topic: str
+
+
+@dataclass(frozen=True)
+class Watchlist:
+    """All that the list says. `version` is a hash of it; two lists that say the same have the same."""
+
+    threshold: float
+    topics: Mapping[str, str]  # id -> name
+    keywords: tuple[Keyword, ...]
+    contexts: tuple[Keyword, ...]
+    harmless: tuple[Spelling, ...]
+    groups: Mapping[str, tuple[Spelling, ...]]
+    near_rules: tuple[NearRule, ...]
+    query_rules: tuple[QueryRule, ...]
+    entities: tuple[Entity, ...]
+    version: str = ""
+
+    def counts(self) -> dict[str, int]:
+        """How much there is of everything."""
+        return {
+            "topics": len(self.topics),
+            "keywords": len(self.keywords),
+            "contexts": len(self.contexts),
+            "harmless phrases": len(self.harmless),
+            "groups": len(self.groups),
+            "rules": len(self.near_rules) + len(self.query_rules),
+            "entities": len(self.entities),
+            "names of entities": sum(len(entity.spellings) for entity in self.entities),
+        }
+
+    @cached_property
+    def _canonical(self) -> dict[str, str]:
+        names = {_folded(spelling.text): entity.name for entity in self.entities for spelling in entity.spellings}
+        return names | {_folded(entity.name): entity.name for entity in self.entities}
+
+    def canonical(self, name: str) -> str | None:
+        """The name under which an entity is filed, from any of its names; None if the list does not know it."""
+        return self._canonical.get(_folded(name))
+
+    def resolve(self, node: query.Node) -> query.Node:
+        """The query with every `entity:` turned to its canonical name, as the archive keeps it."""
+        match node:
+            case query.Tagged("entity", name):
+                return query.Tagged("entity", self.canonical(name) or name)
+            case query.And(parts):
+                return query.And(tuple(self.resolve(part) for part in parts))
+            case query.Or(parts):
+                return query.Or(tuple(self.resolve(part) for part in parts))
+            case query.Not(part):
+                return query.Not(self.resolve(part))
+            case _:
+                return node
+
+
+def load(path: Path | str) -> Watchlist:
+    """Read a watchlist.
+
+    Raises:
+        WatchlistError: with file, line and column of the first fault, and a hint where there is one.
+    """
+    path = Path(path)
+    try:
+        content = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise WatchlistError(f"cannot be read: {error.strerror}", path=path) from None
+    except UnicodeDecodeError:
+        raise WatchlistError("is not UTF-8 text", path=path) from None
+    return parse(content, path=path)
+
+
+def parse(content: str, *, path: Path | str = "watchlist.yaml") -> Watchlist:
+    """Read a watchlist from text; `path` is for errors. Raises WatchlistError as `load` does."""
+    watchlist = _Reader(compose(content, path)).read()
+    return replace(watchlist, version=_version(watchlist))
+
+
+def _version(watchlist: Watchlist) -> str:
+    return hashlib.sha256(repr(watchlist).encode()).hexdigest()[:12]
+
+
+def _folded(text: str) -> str:
+    return " ".join(search_tokens(text))
+
+
+# -- the file ---------------------------------------------------------------------------------------------------------
+
+_CONDITIONS = ("case", "exact", "lang", "needs", "not")
+_NO_CONDITIONS = Spelling("")
+
+
+class _Reader:
+    """One method a section; remembers what was named where, so that nothing is said twice."""
+
+    def __init__(self, root: Item) -> None:
+        self.root = root
+        self.fields = root.fields(
+            "threshold", "topics", "contexts", "harmless", "groups", "rules", "countries", "entities",
+            needed=("threshold", "topics"),
+        )  # fmt: skip
+        self.topics: dict[str, str] = {}
+        self.groups: dict[str, tuple[Spelling, ...]] = {}
+        self.placed: dict[tuple[str, Spelling], int] = {}  # section and term -> line
+
+    def read(self) -> Watchlist:
+        threshold = self.fields["threshold"].number()
+        if threshold <= 0:
+            self.fields["threshold"].refuse("the threshold must be above 0", "at 0 every story would be relevant")
+        self.topics = {str(t["id"].text()): t["name"].text() for t in self.topic_fields()}
+        self.groups = dict(self.read_groups())
+        keywords = tuple(self.read_keywords())
+        near, queries = self.read_rules()
+        return Watchlist(
+            threshold=threshold,
+            topics=self.topics,
+            keywords=keywords,
+            contexts=tuple(self.read_contexts()),
+            harmless=tuple(self.read_harmless()),
+            groups=self.groups,
+            near_rules=near,
+            query_rules=queries,
+            entities=self.read_entities(),
+        )
+
+    def members(self, section: str) -> list[Item]:
+        return self.fields[section].items() if section in self.fields else []
+
+    def topic_fields(self) -> Iterator[dict[str, Item]]:
+        seen: dict[str, int] = {}
+        for item in self.fields["topics"].items():
+            topic = item.fields("id", "name", "weight", "keywords", needed=("id", "name"))
+            self.once(topic["id"], topic["id"].text(), seen, "topic")
+            yield topic
+
+    @staticmethod
+    def once(item: Item, name: str, seen: dict[str, int], what: str) -> None:
+        """Refuse a name that was given before."""
+        if name in seen:
+            item.refuse(f"the {what} {name!r} is here twice", f"first in line {seen[name]}")
+        seen[name] = item.line
+
+    def read_keywords(self) -> Iterator[Keyword]:
+        for item in self.fields["topics"].items():
+            topic = item.fields("id", "name", "weight", "keywords")
+            usual = topic["weight"].number() if "weight" in topic else KEYWORD_WEIGHT
+            for entry in topic["keywords"].items() if "keywords" in topic else ():
+                for spelling, weight in self.terms(entry, "keywords"):
+                    yield Keyword(spelling, usual if weight is None else weight, topic["id"].text())
+
+    def read_contexts(self) -> Iterator[Keyword]:
+        seen: dict[str, int] = {}
+        for item in self.members("contexts"):
+            context = item.fields("id", "weight", "keywords", needed=("id", "weight", "keywords"))
+            self.once(context["id"], context["id"].text(), seen, "context")
+            usual = context["weight"].number()
+            for entry in context["keywords"].items():
+                for spelling, weight in self.terms(entry, "contexts"):
+                    yield Keyword(spelling, usual if weight is None else weight, context["id"].text())
+
+    def read_harmless(self) -> Iterator[Spelling]:
+        for item in self.members("harmless"):
+            for spelling, _ in self.terms(item, "harmless"):
+                yield spelling
+
+    def read_groups(self) -> Iterator[tuple[str, tuple[Spelling, ...]]]:
+        for name, (_, members) in self.fields["groups"].mapping().items() if "groups" in self.fields else ():
+            spellings = [spelling for entry in members.items() for spelling, _ in self.terms(entry, f"group {name}")]
+            yield name, tuple(spellings)
+
+    def terms(self, item: Item, section: str) -> Iterator[tuple[Spelling, float | None]]:
+        """The spellings that a member of a list names, each with its weight if it has one."""
+        if not item.is_mapping:
+            yield self.spelling(item, _NO_CONDITIONS, section), None
+            return
+        fields = item.fields("term", "terms", "weight", *_CONDITIONS)
+        if ("term" in fields) == ("terms" in fields):
+            item.refuse("expected either term or terms", "{term: one, weight: 2} or {terms: [one, other], weight: 2}")
+        weight = fields["weight"].number() if "weight" in fields else None
+        conditions = self.conditions(fields)
+        for member in [fields["term"]] if "term" in fields else fields["terms"].items():
+            yield self.spelling(member, conditions, section), weight
+
+    def conditions(self, fields: Mapping[str, Item]) -> Spelling:
+        """Case, language and neighbours as the fields say, for any term."""
+        return Spelling(
+            "",
+            case="case" in fields and fields["case"].flag(),
+            exact="exact" in fields and fields["exact"].flag(),
+            language=fields["lang"].one_of(LANGUAGES, "language") if "lang" in fields else None,
+            needs=self.neighbours(fields.get("needs")),
+            excludes=self.neighbours(fields.get("not")),
+        )
+
+    def neighbours(self, item: Item | None) -> tuple[str, ...]:
+        """Words that `needs` and `not` name, with the words of a @group in its place."""
+        if item is None:
+            return ()
+        words: list[str] = []
+        for word in item.texts():
+            if not word.startswith("@"):
+                words.append(self.written(item, word))
+            elif word[1:] in self.groups:
+                words += [spelling.text for spelling in self.groups[word[1:]]]
+            else:
+                item.refuse(f"there is no group {word[1:]!r}", "groups stand under `groups:`")
+        return tuple(words)
+
+    def spelling(self, item: Item, conditions: Spelling, section: str) -> Spelling:
+        """A term as written, under conditions; the same term twice in a section is a slip."""
+        made = replace(conditions, text=self.written(item, item.text()))
+        self.place(item, made, section)
+        return made
+
+    def place(self, item: Item, made: Spelling, section: str) -> None:
+        key = (
+            section,
+            replace(made, text=made.text if made.case else _folded(made.text) + "*" * made.text.endswith("*")),
+        )
+        if key in self.placed:
+            item.refuse(f"{made.text!r} is here twice", f"first in line {self.placed[key]}")
+        self.placed[key] = item.line
+
+    @staticmethod
+    def written(item: Item, text: str) -> str:
+        if not search_tokens(text):
+            item.refuse(f"{text!r} has neither letter nor digit")
+        if "*" in text[:-1]:
+            item.refuse("* may only stand at the end", "as in invad*")
+        return text
+
+    def read_rules(self) -> tuple[tuple[NearRule, ...], tuple[QueryRule, ...]]:
+        near: list[NearRule] = []
+        queries: list[QueryRule] = []
+        for item in self.members("rules"):
+            rule = item.fields("near", "within", "query", "name", "weight", "topic", needed=("topic",))
+            if ("near" in rule) == ("query" in rule):
+                item.refuse("expected either near or query", "{near: [group, group], within: 5} or {query: a AND b}")
+            if "near" in rule:
+                near.append(self.near_rule(rule))
+            else:
+                queries.append(self.query_rule(rule))
+        return tuple(near), tuple(queries)
+
+    def near_rule(self, rule: Mapping[str, Item]) -> NearRule:
+        names = [item.one_of(tuple(self.groups), "group") for item in rule["near"].items()]
+        if len(names) != 2:
+            rule["near"].refuse("near joins two groups")
+        within = int(rule["within"].number()) if "within" in rule else 5
+        if not 0 <= within <= WITHIN_LIMIT:
+            rule["within"].refuse("out of range", f"0 to {WITHIN_LIMIT} words")
+        name = rule["name"].text() if "name" in rule else f"{names[0]} near {names[1]}"
+        return NearRule(name, (names[0], names[1]), within, self.rule_weight(rule), self.rule_topic(rule))
+
+    def query_rule(self, rule: Mapping[str, Item]) -> QueryRule:
+        item = rule["query"]
+        try:
+            node = query.parse(item.text())
+        except QueryError as error:
+            column = item.inner_column + (error.column or 1)
+            raise WatchlistError(error.reason, path=item.path, line=item.line, column=column, hint=error.hint) from None
+        if not any(isinstance(part, query.Term | query.Phrase | query.Near) for part in positive(node)):
+            item.refuse("a rule needs a word that must be there", "NOT and entity: alone would look at every story")
+        name = rule["name"].text() if "name" in rule else query.show(node)
+        return QueryRule(name, node, self.rule_weight(rule), self.rule_topic(rule))
+
+    @staticmethod
+    def rule_weight(rule: Mapping[str, Item]) -> float:
+        return rule["weight"].number() if "weight" in rule else RULE_WEIGHT
+
+    def rule_topic(self, rule: Mapping[str, Item]) -> str:
+        return rule["topic"].one_of(tuple(self.topics), "topic")
+
+    # entities
+
+    def read_entities(self) -> tuple[Entity, ...]:
+        found = {_folded(name): _country(name, labels) for name, labels in countries().items()}
+        for name, (key, aliases) in self.fields["countries"].mapping().items() if "countries" in self.fields else ():
+            known = found.get(_folded(name))
+            if known is None:
+                close = difflib.get_close_matches(name, [country.name for country in found.values()], n=1)
+                key.refuse(f"no country is called {name!r}", f"did you mean {close[0]}?" if close else None)
+            more = tuple(spelling for alias in aliases.items() for spelling in self.alias(alias))
+            found[_folded(name)] = replace(known, spellings=_with(known.spellings, more))
+        seen: dict[str, int] = {}
+        for item in self.members("entities"):
+            entity = self.entity(item, seen)
+            known = found.get(_folded(entity.name))
+            found[_folded(entity.name)] = _merged(known, entity) if known else entity
+        return tuple(found.values())
+
+    def entity(self, item: Item, seen: dict[str, int]) -> Entity:
+        fields = item.fields("name", "kind", "topics", "weight", "aliases", *_CONDITIONS, needed=("name", "kind"))
+        name = fields["name"].text()
+        self.once(fields["name"], name, seen, "entity")
+        topics = fields["topics"].items() if "topics" in fields else []
+        own = self.spelling(fields["name"], self.conditions(fields), "names")
+        aliases = fields["aliases"].items() if "aliases" in fields else []
+        return Entity(
+            name,
+            fields["kind"].one_of(KINDS, "kind"),
+            (own, *(spelling for alias in aliases for spelling in self.alias(alias))),
+            tuple(topic.one_of(tuple(self.topics), "topic") for topic in topics),
+            fields["weight"].number() if "weight" in fields else ENTITY_WEIGHT,
+        )
+
+    def alias(self, item: Item) -> Iterator[Spelling]:
+        if not item.is_mapping:
+            yield self.spelling(item, _NO_CONDITIONS, "names")
+            return
+        fields = item.fields("alias", "aliases", *_CONDITIONS)
+        if ("alias" in fields) == ("aliases" in fields):
+            item.refuse("expected either alias or aliases", "{alias: START, case: true}")
+        conditions = self.conditions(fields)
+        for member in [fields["alias"]] if "alias" in fields else fields["aliases"].items():
+            yield self.spelling(member, conditions, "names")
+
+
+def positive(node: query.Node) -> Iterator[query.Node]:
+    """The parts of a query that must or may be there: all but what stands under NOT."""
+    yield node
+    match node:
+        case query.And(parts) | query.Or(parts):
+            for part in parts:
+                yield from positive(part)
+        case query.In(_, part):
+            yield from positive(part)
+        case _:
+            return
+
+
+def _with(known: tuple[Spelling, ...], more: tuple[Spelling, ...]) -> tuple[Spelling, ...]:
+    """Both, where what the list says of a name replaces what Babel says of it."""
+    said = {_folded(spelling.text) for spelling in more}
+    return (*(spelling for spelling in known if _folded(spelling.text) not in said), *more)
+
+
+def _merged(known: Entity, entity: Entity) -> Entity:
+    """A country that the list describes itself."""
+    return replace(entity, spellings=_with(known.spellings, entity.spellings))
+
+
+def _country(name: str, labels: Mapping[str, str | None]) -> Entity:
+    spellings = tuple(Spelling(label, exact=True, language=language) for label, language in labels.items())
+    return Entity(name, "country", spellings, weight=0.0)

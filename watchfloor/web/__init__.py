@@ -1,0 +1,1 @@
+"""What the house answers over HTTP. Today: whether it lives."""

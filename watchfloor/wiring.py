@@ -1,0 +1,116 @@
+"""The composition root: the one module of the heart that imports storage and alerts, and says who plays which part.
+
+What is heavy (the parsers, Apprise, Alembic) is imported where it is made, so that light commands stay light.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from watchfloor import leases, sources, watchlist
+from watchfloor.settings import Settings
+
+if TYPE_CHECKING:
+    from alerts.config import Policy
+    from alerts.send import AppriseSender
+    from storage.archive import SqlArchive
+    from watchfloor.fetch import HttpDoor
+    from watchfloor.match import Matcher
+    from watchfloor.parsers import ParserPool
+    from watchfloor.pipeline import Floor, Watcher
+    from watchfloor.watchlist import Watchlist
+
+
+def now() -> datetime:
+    """The clock of the house."""
+    return datetime.now(UTC)
+
+
+def open_archive(settings: Settings) -> SqlArchive:
+    """The archive, made or upgraded if need be."""
+    from storage.engine import open_archive as open_at
+
+    return open_at(settings.database_url.get_secret_value())
+
+
+def load_watchlist(settings: Settings) -> Watchlist:
+    """The watchlist in force. Raises WatchlistError with file and line."""
+    return watchlist.load(settings.watchlist_path)
+
+
+def load_matcher(settings: Settings) -> Matcher:
+    """The watchlist in force, compiled."""
+    from watchfloor.match import Matcher
+
+    return Matcher(load_watchlist(settings))
+
+
+def load_policy(settings: Settings) -> Policy:
+    """Where alerts go, and which go where. Raises AlertsError with file and line."""
+    from alerts.config import load
+
+    return load(settings)
+
+
+@contextmanager
+def open_sender(settings: Settings, policy: Policy) -> Iterator[AppriseSender]:
+    """The processes that send."""
+    from alerts.send import AppriseSender
+
+    with AppriseSender(policy.targets, zone=settings.zone) as sender:
+        yield sender
+
+
+def check(settings: Settings) -> None:
+    """Read every file of the user's, so that a fault is one line now and not one in every scheduled run."""
+    sources.load(settings.sources_path)
+    load_watchlist(settings)
+    load_policy(settings)
+
+
+def open_door(settings: Settings) -> HttpDoor:
+    """The door to the network; an async context manager, one for a process."""
+    from watchfloor.fetch import HttpDoor
+
+    return HttpDoor(
+        contact=settings.contact,
+        proxy=settings.proxy.get_secret_value() if settings.proxy else None,
+        allow_addresses=settings.allow_addresses,
+        host_delay=settings.host_delay,
+        host_connections=settings.host_connections,
+    )
+
+
+def open_parsers(settings: Settings) -> ParserPool:
+    """The processes that read foreign bytes; an async context manager."""
+    from watchfloor.parsers import ParserPool
+
+    return ParserPool(workers=settings.workers)
+
+
+@asynccontextmanager
+async def open_floor(settings: Settings, watcher: Watcher | None = None) -> AsyncIterator[Floor]:
+    """All that a cycle works with. Every file of the user's is read, and faults raised, before anything is written."""
+    from watchfloor.pipeline import Floor, Watcher
+
+    known = sources.load(settings.sources_path)
+    matcher = load_matcher(settings)
+    policy = load_policy(settings)
+    archive = open_archive(settings)
+    archive.register(known, now())
+    async with open_door(settings) as door, open_parsers(settings) as parsers:
+        with open_sender(settings, policy) as sender:
+            yield Floor(
+                owner=leases.owner_of_this_process(),
+                archive=archive,
+                door=door,
+                parsers=parsers,
+                sender=sender,
+                matcher=matcher,
+                routes=policy.routes,
+                clock=now,
+                watcher=watcher or Watcher(),
+            )
