@@ -98,6 +98,32 @@ def test_the_version_is_that_of_what_is_said_not_of_how() -> None:
     assert parse(SMALL).version != parse(SMALL.replace("weight: 3,", "weight: 2,")).version
 
 
+def test_groups_are_made_of_groups_and_of_the_names_of_a_kind() -> None:
+    more = "  all: ['@moves', troops, {kind: treaty}]\nrules:"
+    assert [spelling.text for spelling in parse(SMALL.replace("rules:", more)).groups["all"]] == [
+        "deploy*", "troops", "New START", "START-3", "START",
+    ]  # fmt: skip
+
+
+def test_several_entities_share_what_is_said_of_them() -> None:
+    block = """\
+  - kind: firm
+    topics: [arms-control]
+    weight: 2
+    names: [Saab, {Thales: [Thales Group, {alias: HO, lang: fr}]}]
+"""
+    assert parse(SMALL + block).entities[-2:] == (
+        Entity("Saab", "firm", (Spelling("Saab"),), ("arms-control",), 2),
+        Entity(
+            "Thales",
+            "firm",
+            (Spelling("Thales"), Spelling("Thales Group"), Spelling("HO", language="fr")),
+            ("arms-control",),
+            2,
+        ),
+    )
+
+
 def change(old: str, new: str) -> str:
     assert old in SMALL
     return SMALL.replace(old, new, 1)
@@ -139,6 +165,12 @@ def change(old: str, new: str) -> str:
         (change("START-3,", "Ankara,"), "'Ankara' is here twice (first in line 20)"),
         (change("case: true}", "case: sometimes}"), "expected true or false, found 'sometimes'"),
         (SMALL + "  - {name: New START, kind: treaty}\n", "list.yaml:23:12: the entity 'New START' is here twice"),
+        (SMALL + "  - {kind: firm}\n", "list.yaml:23:5: expected either name or names"),
+        (SMALL + "  - {kind: firm, names: [Saab], aliases: [SAAB]}\n", "list.yaml:23:5: whose aliases?"),
+        (SMALL + "  - {kind: firm, names: [New START]}\n", "list.yaml:23:26: the entity 'New START' is here twice"),
+        (change("[deploy*]", "['@force']"), "there is no group 'force' (did you mean @forces?)"),
+        (change("[troops, army]", "[{kind: firms}]"), "there is no kind 'firms' (did you mean firm?)"),
+        (change("[troops, army]", "[{kind: firm}]"), "the group 'forces' has names of a kind"),
         (SMALL + "threshold: 5\n", "list.yaml:23:1: threshold is here twice (first in line 1)"),
     ],
 )

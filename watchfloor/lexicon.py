@@ -6,7 +6,8 @@ a * has no blank at its end.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
@@ -55,20 +56,34 @@ class Use(NamedTuple):
     excludes: frozenset[int]
 
 
-class Uses(NamedTuple):
-    """What forms stand for in one language: form -> what it adds or names, and -> the groups it belongs to."""
+Span = tuple[int, int]
+Uses = Mapping[int, tuple[Use, ...]]  # what forms stand for in one language
 
-    terms: Mapping[int, tuple[Use, ...]]
-    groups: Mapping[int, tuple[Use, ...]]
+
+@dataclass(frozen=True)
+class Patterns:
+    """Forms to be searched for in one pass, numbered as `automaton` reports them."""
+
+    automaton: AhoCorasick
+    open_forms: frozenset[int]  # of terms with a *: found up to the end of the word
+    uses: Mapping[str, Uses]  # by language
+
+    def places(self, haystack: str) -> dict[int, list[Span]]:
+        """Where each form stands in a folded text, in order, blanks included."""
+        open_forms = self.open_forms
+        found: defaultdict[int, list[Span]] = defaultdict(list)
+        for form, start, end in self.automaton.find_matches_as_indexes(haystack, overlapping=True):
+            found[form].append((start, haystack.index(" ", end) + 1 if form in open_forms else end))
+        return found
 
 
 @dataclass(frozen=True)
 class Lexicon:
-    """A compiled watchlist. Forms are numbered as `automaton` reports them."""
+    """A compiled watchlist. The words of groups are common ones, and apart, because only rules look for them."""
 
-    automaton: AhoCorasick
-    open_forms: frozenset[int]  # of terms with a *: found up to the end of the word
-    uses: Mapping[str, Uses]  # by language; the languages in which there are words to judge by
+    languages: frozenset[str]  # in which there are words to judge by
+    terms: Patterns
+    groups: Patterns
     near_rules: tuple[tuple[NearRule, int, int], ...]  # with the numbers of its groups
     query_rules: tuple[tuple[QueryRule, frozenset[int]], ...]  # with the forms without one of which it cannot match
 
@@ -78,11 +93,39 @@ def compile_watchlist(watchlist: Watchlist) -> Lexicon:
     return _Compiler(watchlist).lexicon()
 
 
+class _Forms:
+    """Numbers patterns as they turn up, and keeps what each stands for."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+        self.uses: list[list[Use]] = []
+
+    def number(self, form: str, *, opened: bool) -> int:
+        pattern = f" {form}" if opened and len(form) >= PREFIX_AT_LEAST else f" {form} "
+        if pattern not in self.numbers:
+            self.numbers[pattern] = len(self.numbers)
+            self.uses.append([])
+        return self.numbers[pattern]
+
+    def patterns(self, languages: Iterable[str]) -> Patterns:
+        """All of them, compiled."""
+        return Patterns(
+            automaton=AhoCorasick(list(self.numbers) or [" "], implementation=Implementation.ContiguousNFA),
+            open_forms=frozenset(n for pattern, n in self.numbers.items() if not pattern.endswith(" ")),
+            uses={language: self.of_language(language) for language in languages},
+        )
+
+    def of_language(self, language: str) -> Uses:
+        spoken = (tuple(use for use in uses if use.language in (None, language)) for uses in self.uses)
+        return {form: uses for form, uses in enumerate(spoken) if uses}
+
+
 class _Compiler:
     def __init__(self, watchlist: Watchlist) -> None:
         self.watchlist = watchlist
-        self.numbers: dict[str, int] = {}
-        self.uses: list[list[Use]] = []
+        self.languages = frozenset(keyword.spelling.language or ENGLISH for keyword in watchlist.keywords)
+        self.terms = _Forms()
+        self.groups = _Forms()
         self.known: dict[str, frozenset[int]] = {}
 
     def lexicon(self) -> Lexicon:
@@ -91,25 +134,13 @@ class _Compiler:
         for item, spelling in _members(watchlist):
             self.add(item, spelling)
         query_rules = tuple((rule, self.triggers(rule.query)) for rule in watchlist.query_rules)
-        languages = {keyword.spelling.language or ENGLISH for keyword in watchlist.keywords}
-        patterns = list(self.numbers)
         return Lexicon(
-            automaton=AhoCorasick(patterns or [" "], implementation=Implementation.ContiguousNFA),
-            open_forms=frozenset(n for pattern, n in self.numbers.items() if not pattern.endswith(" ")),
-            uses={language: self.of_language(language) for language in sorted(languages)},
+            languages=self.languages,
+            terms=self.terms.patterns(self.languages),
+            groups=self.groups.patterns(self.languages),
             near_rules=tuple((r, groups.index(r.groups[0]), groups.index(r.groups[1])) for r in watchlist.near_rules),
             query_rules=query_rules,
         )
-
-    def of_language(self, language: str) -> Uses:
-        terms: dict[int, tuple[Use, ...]] = {}
-        groups: dict[int, tuple[Use, ...]] = {}
-        for form, uses in enumerate(self.uses):
-            spoken = [use for use in uses if use.language in (None, language)]
-            for found, wanted in ((terms, False), (groups, True)):
-                if some := tuple(use for use in spoken if (use.item.layer is Layer.GROUP) is wanted):
-                    found[form] = some
-        return Uses(terms, groups)
 
     def add(self, item: Item, spelling: Spelling) -> None:
         # names count in every language, words in their own
@@ -122,22 +153,16 @@ class _Compiler:
             frozenset(number for word in spelling.needs for number in self.word(word)),
             frozenset(number for word in spelling.excludes for number in self.word(word)),
         )
+        known = self.groups if item.layer is Layer.GROUP else self.terms
         for form in forms(spelling.text, language=language, exact=spelling.exact):
-            self.uses[self.number(form, opened=spelling.text.endswith("*"))].append(use)
+            known.uses[known.number(form, opened=spelling.text.endswith("*"))].append(use)
 
     def word(self, text: str) -> frozenset[int]:
         """The forms of a word that `needs`, `not` or a rule looks for."""
         if text not in self.known:
             opened = text.endswith("*")
-            self.known[text] = frozenset(self.number(form, opened=opened) for form in forms(text))
+            self.known[text] = frozenset(self.terms.number(form, opened=opened) for form in forms(text))
         return self.known[text]
-
-    def number(self, form: str, *, opened: bool) -> int:
-        pattern = f" {form}" if opened and len(form) >= PREFIX_AT_LEAST else f" {form} "
-        if pattern not in self.numbers:
-            self.numbers[pattern] = len(self.numbers)
-            self.uses.append([])
-        return self.numbers[pattern]
 
     def triggers(self, node: query.Node) -> frozenset[int]:
         """Forms of which at least one stands in any text that answers the query."""
@@ -145,7 +170,7 @@ class _Compiler:
 
     def trigger(self, term: query.Term) -> Iterator[int]:
         for form in forms(term.text, exact=True):
-            yield self.number(form, opened=term.prefix)
+            yield self.terms.number(form, opened=term.prefix)
 
 
 def _members(watchlist: Watchlist) -> Iterator[tuple[Item, Spelling]]:

@@ -3,7 +3,7 @@
     title, text
       | language.identify     which words can be meant
       | tokens.fold           " word word word "
-      | Lexicon.automaton     every form of every term, in one pass
+      | Patterns.places       every form of every term, in one pass; in headline and lead the words of groups, too
       | _qualified            capitals, language, needs, not
       | _longest              "New START treaty" is not also "start"; harmless phrases swallow what is in them
       | _weighed              weight x field x repetition, the deep body capped
@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 from watchfloor import query
 from watchfloor.language import identify
-from watchfloor.lexicon import Item, Layer, Use, Uses, compile_watchlist
+from watchfloor.lexicon import Item, Layer, Span, Use, Uses, compile_watchlist
 from watchfloor.model import EntityHit, Evidence, Field, Mention, Verdict
 from watchfloor.tokens import Folded, Sentences, fold
 from watchfloor.watchlist import Watchlist
@@ -39,9 +39,6 @@ CONTEXT_CAP = 3.0  # times its weight: what all words of one context can take aw
 NEAR_REACH = 120  # characters within which `needs` and `not` look, about twenty words
 LONG_WORD = 15  # characters; what is further apart need not be counted in words
 TOPIC_AT_LEAST = 1.0  # weight that makes a topic one of the story's
-
-
-Span = tuple[int, int]
 
 
 class _Hit(NamedTuple):
@@ -60,7 +57,8 @@ class _Found:
     folded: Folded
     shouting: bool  # all capitals, so that capitals say nothing
     lead_end: int
-    places: Mapping[int, list[Span]]  # of each form
+    places: Mapping[int, list[Span]]  # of each form of a term
+    group_places: Mapping[int, list[Span]]  # of each form of a group's word, down to the lead's end
     names: list[_Hit] = field(default_factory=list)
     counted: list[_Hit] = field(default_factory=list)
     groups: defaultdict[int, list[Span]] = field(default_factory=lambda: defaultdict(list))
@@ -91,11 +89,12 @@ class Matcher:
         """The verdict on one story. `language` is what feed or page declare, if they do. Raises for no text."""
         watchlist = self.watchlist
         spoken = identify(title, text, language)
-        if spoken not in self._lexicon.uses:
+        if spoken not in self._lexicon.languages:
             return Verdict(False, spoken, False, 0.0, watchlist.threshold, watchlist=watchlist.version)
         fields = (self._search("title", title), self._search("text", text))
         for found in fields:
-            _qualify(self._lexicon.uses[spoken], found, fields)
+            harmless = _qualify(self._lexicon.terms.uses[spoken], found, fields)
+            _qualify_groups(self._lexicon.groups.uses[spoken], found, fields, harmless)
         entities = self._entities(fields)
         title_factor = _title_factor(fields)
         claims = [*_term_claims(fields, title_factor), *self._near_rules(fields, title_factor)]
@@ -122,12 +121,11 @@ class Matcher:
 
     def _search(self, name: Field, text: str) -> _Found:
         folded = fold(text)
-        haystack, open_forms = folded.text, self._lexicon.open_forms
-        places: defaultdict[int, list[Span]] = defaultdict(list)
-        for form, start, end in self._lexicon.automaton.find_matches_as_indexes(haystack, overlapping=True):
-            places[form].append((start, haystack.index(" ", end) + 1 if form in open_forms else end))
+        haystack = folded.text
         lead_end = len(haystack) if name == "title" else _lead_end(haystack)
-        return _Found(name, folded, text.isupper(), lead_end, places)
+        places = self._lexicon.terms.places(haystack)
+        group_places = self._lexicon.groups.places(haystack[:lead_end])
+        return _Found(name, folded, text.isupper(), lead_end, places, group_places)
 
     # what it adds up to
 
@@ -181,18 +179,22 @@ def _lead_end(haystack: str) -> int:
     return len(haystack) - len(words[query.LEAD_WORDS]) if len(words) > query.LEAD_WORDS else len(haystack)
 
 
-def _qualify(uses: Uses, found: _Found, fields: Sequence[_Found]) -> None:
-    """Keep what holds: of overlapping terms the longest, of groups what no harmless phrase swallows."""
+def _qualify(uses: Uses, found: _Found, fields: Sequence[_Found]) -> list[Span]:
+    """Keep of terms those that hold, of overlapping ones the longest; returns the harmless spans."""
     hits = []
     for form, spans in found.places.items():
-        for use in uses.terms.get(form, ()):
+        for use in uses.get(form, ()):
             for start, end in spans:
                 if use.plain or _holds(use, start, end, found, fields):
                     hits.append((start, -end, use.item.layer, use.item))
     hits.sort()
-    harmless = _keep_longest(hits, found)
-    for form, spans in found.places.items():
-        for use in uses.groups.get(form, ()):
+    return _keep_longest(hits, found)
+
+
+def _qualify_groups(uses: Uses, found: _Found, fields: Sequence[_Found], harmless: Sequence[Span]) -> None:
+    """Keep of the words of groups what no harmless phrase swallows."""
+    for form, spans in found.group_places.items():
+        for use in uses.get(form, ()):
             kept = spans if use.plain else [span for span in spans if _holds(use, *span, found, fields)]
             found.groups[use.item.number] += _outside(harmless, kept) if harmless else kept
 

@@ -3,10 +3,12 @@
     topics      keywords, each with a weight, that speak for a topic
     contexts    words that speak against the whole story: sport, crime, history ...
     harmless    phrases in which a word of the list means something else ("defense attorney")
-    groups      named sets of words, for rules and for `needs`
+    groups      named sets of words, for rules and for `needs`; "@name" is another group's words, {kind: weapon} the
+                names of all weapons
     rules       two groups near each other, or any query, with a weight
     countries   further names of countries; their own names come from Babel in every language below
-    entities    names with kind, topics, weight and aliases
+    entities    names with kind, topics, weight and aliases; {names: [one, {other: [alias]}], ...} says the same of
+                several
 
 A term is a word or phrase, or {term: ...} with
     weight      what the first mention adds; without one the section's own
@@ -22,7 +24,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -193,6 +195,7 @@ class _Reader:
         )  # fmt: skip
         self.topics: dict[str, str] = {}
         self.groups: dict[str, tuple[Spelling, ...]] = {}
+        self.kinds: dict[str, tuple[str, ...]] = {}  # group -> the kinds of whose names it consists, besides its words
         self.placed: dict[tuple[str, Spelling], int] = {}  # section and term -> line
 
     def read(self) -> Watchlist:
@@ -200,19 +203,20 @@ class _Reader:
         if threshold <= 0:
             self.fields["threshold"].refuse("the threshold must be above 0", "at 0 every story would be relevant")
         self.topics = {str(t["id"].text()): t["name"].text() for t in self.topic_fields()}
-        self.groups = dict(self.read_groups())
+        self.read_groups()
         keywords = tuple(self.read_keywords())
         near, queries = self.read_rules()
+        entities = self.read_entities()
         return Watchlist(
             threshold=threshold,
             topics=self.topics,
             keywords=keywords,
             contexts=tuple(self.read_contexts()),
             harmless=tuple(self.read_harmless()),
-            groups=self.groups,
+            groups={name: (*words, *self.names_of(name, entities)) for name, words in self.groups.items()},
             near_rules=near,
             query_rules=queries,
-            entities=self.read_entities(),
+            entities=entities,
         )
 
     def members(self, section: str) -> list[Item]:
@@ -255,10 +259,36 @@ class _Reader:
             for spelling, _ in self.terms(item, "harmless"):
                 yield spelling
 
-    def read_groups(self) -> Iterator[tuple[str, tuple[Spelling, ...]]]:
+    def read_groups(self) -> None:
         for name, (_, members) in self.fields["groups"].mapping().items() if "groups" in self.fields else ():
-            spellings = [spelling for entry in members.items() for spelling, _ in self.terms(entry, f"group {name}")]
-            yield name, tuple(spellings)
+            words: list[Spelling] = []
+            kinds: list[str] = []
+            for member in members.items():
+                if member.is_mapping and "kind" in member.mapping():
+                    kinds.append(member.fields("kind")["kind"].one_of(KINDS, "kind"))
+                elif not member.is_mapping and member.text().startswith("@"):
+                    other = self.group_named(member, member.text())
+                    words += self.groups[other]
+                    kinds += self.kinds[other]
+                else:
+                    words += [spelling for spelling, _ in self.terms(member, f"group {name}")]
+            self.groups[name], self.kinds[name] = tuple(dict.fromkeys(words)), tuple(dict.fromkeys(kinds))
+
+    def group_named(self, item: Item, word: str) -> str:
+        """The group that "@name" means, which has to stand above."""
+        if word[1:] not in self.groups:
+            close = difflib.get_close_matches(word[1:], self.groups, n=1)
+            item.refuse(
+                f"there is no group {word[1:]!r}",
+                f"did you mean @{close[0]}?" if close else "groups stand above, under `groups:`",
+            )
+        return word[1:]
+
+    def names_of(self, group: str, entities: Iterable[Entity]) -> Iterator[Spelling]:
+        """The names by kind that belong to a group."""
+        for entity in entities:
+            if entity.kind in self.kinds[group]:
+                yield from entity.spellings
 
     def terms(self, item: Item, section: str) -> Iterator[tuple[Spelling, float | None]]:
         """The spellings that a member of a list names, each with its weight if it has one."""
@@ -292,10 +322,11 @@ class _Reader:
         for word in item.texts():
             if not word.startswith("@"):
                 words.append(self.written(item, word))
-            elif word[1:] in self.groups:
-                words += [spelling.text for spelling in self.groups[word[1:]]]
-            else:
-                item.refuse(f"there is no group {word[1:]!r}", "groups stand under `groups:`")
+                continue
+            group = self.group_named(item, word)
+            if self.kinds[group]:
+                item.refuse(f"the group {group!r} has names of a kind", "`needs` and `not` look for words alone")
+            words += [spelling.text for spelling in self.groups[group]]
         return tuple(words)
 
     def spelling(self, item: Item, conditions: Spelling, section: str) -> Spelling:
@@ -376,22 +407,34 @@ class _Reader:
             found[_folded(name)] = replace(known, spellings=_with(known.spellings, more))
         seen: dict[str, int] = {}
         for item in self.members("entities"):
-            entity = self.entity(item, seen)
-            known = found.get(_folded(entity.name))
-            found[_folded(entity.name)] = _merged(known, entity) if known else entity
+            for entity in self.entities_of(item, seen):
+                known = found.get(_folded(entity.name))
+                found[_folded(entity.name)] = _merged(known, entity) if known else entity
         return tuple(found.values())
 
-    def entity(self, item: Item, seen: dict[str, int]) -> Entity:
-        fields = item.fields("name", "kind", "topics", "weight", "aliases", *_CONDITIONS, needed=("name", "kind"))
-        name = fields["name"].text()
-        self.once(fields["name"], name, seen, "entity")
+    def entities_of(self, item: Item, seen: dict[str, int]) -> Iterator[Entity]:
+        """The entity, or the entities of which `names` says the same."""
+        fields = item.fields("name", "names", "kind", "topics", "weight", "aliases", *_CONDITIONS, needed=("kind",))
+        if ("name" in fields) == ("names" in fields):
+            item.refuse("expected either name or names", "{name: one, kind: firm} or {names: [one, other], kind: firm}")
+        if "name" in fields:
+            yield self.entity(fields["name"], fields.get("aliases"), fields, seen)
+            return
+        if "aliases" in fields:
+            item.refuse("whose aliases?", "names: [one, {other: [its alias, another]}]")
+        for member in fields["names"].items():
+            for name, aliases in member.mapping().values() if member.is_mapping else [(member, None)]:
+                yield self.entity(name, aliases, fields, seen)
+
+    def entity(self, name: Item, aliases: Item | None, fields: Mapping[str, Item], seen: dict[str, int]) -> Entity:
+        """One entity, under the kind and the conditions of `fields`."""
+        self.once(name, name.text(), seen, "entity")
+        own = self.spelling(name, self.conditions(fields), "names")
         topics = fields["topics"].items() if "topics" in fields else []
-        own = self.spelling(fields["name"], self.conditions(fields), "names")
-        aliases = fields["aliases"].items() if "aliases" in fields else []
         return Entity(
-            name,
+            name.text(),
             fields["kind"].one_of(KINDS, "kind"),
-            (own, *(spelling for alias in aliases for spelling in self.alias(alias))),
+            (own, *(spelling for alias in (aliases.items() if aliases else ()) for spelling in self.alias(alias))),
             tuple(topic.one_of(tuple(self.topics), "topic") for topic in topics),
             fields["weight"].number() if "weight" in fields else ENTITY_WEIGHT,
         )

@@ -1,8 +1,9 @@
 """How well the filter judges: by stratum, kind of text and era, with the worst errors.
 
-    python -m tests.eval.filter_report [--errors 20] [--background]
+    python -m tests.eval.filter_report [--errors 20] [--background] [FILE ...]
 
 Figures on the real stories need their folder (see tests/conftest.py); the stories of our own writing are always there.
+A FILE is another labelled set, JSON lines with id, title, text, label and stratum; it is then the only one judged.
 """
 
 from __future__ import annotations
@@ -106,6 +107,22 @@ def gold_stories(data: Path = DATA) -> list[Story]:
     ]
 
 
+def other_stories(path: Path) -> list[Story]:
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return [
+        Story(
+            record["id"],
+            record["title"] or "",
+            record["text"] or "",
+            record["label"],
+            record.get("stratum") or "-",
+            "lead" if record["text"] else "headline-only",
+            "-",
+        )
+        for record in records
+    ]
+
+
 def _surface(entity: object) -> str:
     return str(entity["text"]) if isinstance(entity, dict) else str(entity[0] if isinstance(entity, list) else entity)
 
@@ -194,8 +211,14 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--errors", type=int, default=20, help="how many of the worst errors to list")
     options.add_argument("--background", action="store_true", help="also judge the unlabelled stories (half a minute)")
+    options.add_argument("files", nargs="*", type=Path, help="other labelled sets to judge instead")
     given = options.parse_args()
     matcher = shipped_matcher()
+    for path in given.files:
+        print(f"== {path} ==")
+        _report(other_stories(path), matcher, given.errors)
+    if given.files:
+        return
     print("== stories of our own ==")
     _report(own_stories(), matcher, given.errors)
     if not DATA.is_dir():
