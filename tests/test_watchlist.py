@@ -261,9 +261,9 @@ def test_the_shipped_list_loads_quickly() -> None:
 
 
 def _seconds_to_load() -> float:
-    began = time.perf_counter()
+    began = time.process_time()
     load(shipped("watchlist.yaml"))
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 def test_indentation_does_not_matter() -> None:
