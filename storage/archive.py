@@ -4,6 +4,7 @@ polling.py   sources, entries              outbox.py    alerts, deliveries
 pages.py     texts                         reading.py   what is known, as types of the model
 judging.py   verdicts, stories, alerts     care.py      leases of the dead, retention, back-up, size
 words.py     the full-text index           search.py    questions to it
+handwork.py  what an analyst decides
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from storage import care, judging, outbox, pages, polling, reading, search, words
+from storage import care, handwork, judging, outbox, pages, polling, reading, search, words
 from storage.care import TableSize
 from storage.engine import Database
 from storage.reading import SourceOverview
@@ -39,6 +40,7 @@ from watchfloor.model import (
     Record,
     SendOutcome,
     Source,
+    StoryRecord,
 )
 from watchfloor.ports import Group, Judged, Settled, Shard, StoryState, Tell
 from watchfloor.query import Node
@@ -154,6 +156,36 @@ class SqlArchive:
         """How many articles are due at each stage: "collect", "judge", "sum up"; those in somebody's hands included."""
         with self._database.read() as connection:
             return reading.work_left(connection, now)
+
+    # -- stories by hand ----------------------------------------------------------------------------------------------
+
+    def find_story(self, story_id: int) -> StoryRecord | None:
+        """All that is known of a story, by its id or that of one that turned out to be it; None if there is none."""
+        with self._database.read() as connection:
+            return handwork.find_story(connection, story_id)
+
+    def mute_story(self, story_id: int, muted: bool) -> None:
+        """Tell nothing more of a story, or again. ArchiveError if there is none, as of the next two."""
+        with self._database.write_alone(judging.SETTLERS) as connection:
+            handwork.mark_story(connection, story_id, muted=muted)
+
+    def follow_story(self, story_id: int, followed: bool) -> None:
+        """Tell of every further article of a story, or of material news only."""
+        with self._database.write_alone(judging.SETTLERS) as connection:
+            handwork.mark_story(connection, story_id, followed=followed)
+
+    def join_stories(self, one: int, other: int) -> int:
+        """Make one story of two and return the id that stays: the older one. ArchiveError if they are one already."""
+        with self._database.write_alone(judging.SETTLERS) as connection:
+            return handwork.join_stories(connection, one, other)
+
+    def split_article(self, article_id: int) -> int:
+        """Give an article a story of its own and return its id; grouping does not join the two again.
+
+        ArchiveError if it is in no story, or alone in one.
+        """
+        with self._database.write_alone(judging.SETTLERS) as connection:
+            return handwork.split_article(connection, article_id)
 
     # -- deliveries ---------------------------------------------------------------------------------------------------
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, and_, delete, insert, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute
 
 from storage import words
 from storage.dialects import chunks, insert_unknown, put
@@ -20,6 +21,7 @@ from storage.schema import (
     ArticleRow,
     ArticleTopicRow,
     MentionRow,
+    PartedRow,
     RelatedRow,
     SourceRow,
     StoryRow,
@@ -88,8 +90,8 @@ def settle(
     made = _store_grouping(connection, grouped, now)
     _queue_summing_up(connection, [id for id in fresh if places[id].baseline and not places[id].old_news], now)
     touched = _stories_of(connection, fresh)
-    states = _states(connection, set(touched.values()), new=made, fresh=fresh)
-    _refresh_stories(connection, states, now)
+    states = states_of(connection, set(touched.values()), new=made, fresh=fresh)
+    refresh_stories(connection, states, now)
     loud = {story for id, story in touched.items() if not places[id].quiet}
     alerts = store_alerts(connection, tell([state for state in states if state.brief.story_id in loud]))
     _finish(connection, "judge", places)
@@ -103,7 +105,7 @@ def settle_baseline(connection: Connection, tell: Tell, now: datetime) -> tuple[
     )
     if not waiting:
         return ()
-    states = _states(connection, set(_stories_of(connection, waiting).values()), new=set(), fresh=waiting)
+    states = states_of(connection, set(_stories_of(connection, waiting).values()), fresh=waiting)
     alerts = store_alerts(connection, tell(states))
     _finish(connection, "sum up", waiting)
     return alerts
@@ -171,6 +173,7 @@ def _group(connection: Connection, homeless: Sequence[Judged], places: Mapping[i
 
 
 def _known_sketches(connection: Connection, since: datetime, until: datetime) -> list[Sketched]:
+    parted = parted_from(connection)
     rows = connection.execute(
         select(ArticleRow.id, ArticleRow.story_id, VerdictRow.sketch)
         .join(VerdictRow, VerdictRow.article_id == ArticleRow.id)
@@ -182,7 +185,16 @@ def _known_sketches(connection: Connection, since: datetime, until: datetime) ->
         )
         .order_by(ArticleRow.id)
     )
-    return [Sketched(*row) for row in rows]
+    return [Sketched(row.id, row.story_id, row.sketch, parted.get(row.story_id, frozenset())) for row in rows]
+
+
+def parted_from(connection: Connection) -> dict[int, frozenset[int]]:
+    """The stories that an analyst has parted, each with those that it must not become. They are few: done by hand."""
+    others: dict[int, set[int]] = {}
+    for row in connection.execute(select(PartedRow.story_id, PartedRow.other_id)):
+        others.setdefault(row.story_id, set()).add(row.other_id)
+        others.setdefault(row.other_id, set()).add(row.story_id)
+    return {id: frozenset(ids) for id, ids in others.items()}
 
 
 def _store_grouping(connection: Connection, grouping: Grouping, now: datetime) -> set[int]:
@@ -215,13 +227,30 @@ def _survivor(story_id: int, merged: Mapping[int, int]) -> int:
 
 
 def merge_stories(connection: Connection, younger: int, older: int) -> None:
-    """Move all that belongs to `younger` to `older`; what was told of either was told of both."""
+    """Move all that belongs to `younger` to `older`; what was told, or decided, of either holds for both."""
     connection.execute(update(ArticleRow).where(ArticleRow.story_id == younger).values(story_id=older))
     both = select(AlertStoryRow.alert_id).where(AlertStoryRow.story_id == older)
     connection.execute(delete(AlertStoryRow).where(AlertStoryRow.story_id == younger, AlertStoryRow.alert_id.in_(both)))
     connection.execute(update(AlertStoryRow).where(AlertStoryRow.story_id == younger).values(story_id=older))
     gone = or_(StoryRow.id == younger, StoryRow.merged_into == younger)
+    for decided in (StoryRow.muted, StoryRow.followed):
+        either = select(StoryRow.id).where(StoryRow.id == younger, decided).exists()
+        connection.execute(update(StoryRow).where(StoryRow.id == older, either).values({decided: True}))
+    _inherit_parting(connection, younger, older)
     connection.execute(update(StoryRow).where(gone).values(merged_into=older))
+
+
+def _inherit_parting(connection: Connection, younger: int, older: int) -> None:
+    """What `younger` was parted from, `older` is parted from now."""
+    others = parted_from(connection).get(younger, frozenset()) - {older}
+    connection.execute(delete(PartedRow).where(or_(PartedRow.story_id == younger, PartedRow.other_id == younger)))
+    part_stories(connection, [(older, other) for other in others])
+
+
+def part_stories(connection: Connection, pairs: Iterable[tuple[int, int]]) -> None:
+    """Keep these pairs of stories apart from now on."""
+    rows = [{"story_id": min(pair), "other_id": max(pair)} for pair in sorted(pairs)]
+    insert_unknown(connection, PartedRow, rows)
 
 
 def _stories_of(connection: Connection, article_ids: Collection[int]) -> dict[int, int]:
@@ -235,15 +264,19 @@ def _stories_of(connection: Connection, article_ids: Collection[int]) -> dict[in
     return found
 
 
-def _states(
-    connection: Connection, story_ids: Collection[int], *, new: Collection[int], fresh: Collection[int]
+def states_of(
+    connection: Connection, story_ids: Collection[int], *, new: Collection[int] = (), fresh: Collection[int] = ()
 ) -> list[StoryState]:
     """These stories as they stand, oldest id first; a story without a relevant article is none."""
     members = judgements(connection, story_ids)
     told = _told(connection, story_ids)
-    muted = _muted(connection, story_ids)
+    muted, followed = (_marked(connection, mark, story_ids) for mark in (StoryRow.muted, StoryRow.followed))
     return [
-        _state(story_id, members[story_id], told.get(story_id, {}), new=new, fresh=fresh, muted=muted)
+        replace(
+            _state(story_id, members[story_id], told.get(story_id, {}), new=new, fresh=fresh),
+            muted=story_id in muted,
+            followed=story_id in followed,
+        )
         for story_id in sorted(members)
     ]
 
@@ -251,7 +284,7 @@ def _states(
 def states_between(connection: Connection, since: datetime, until: datetime) -> list[StoryState]:
     """Stories that were new or got a relevant article in this time (until excluded), most recent change first."""
     ids = story_ids_between(connection, since, until)
-    found = {state.brief.story_id: state for state in _states(connection, ids, new=(), fresh=())}
+    found = {state.brief.story_id: state for state in states_of(connection, ids)}
     return [found[id] for id in ids if id in found]
 
 
@@ -262,7 +295,6 @@ def _state(
     *,
     new: Collection[int],
     fresh: Collection[int],
-    muted: Collection[int],
 ) -> StoryState:
     articles = tuple(one.article for one in members)
     return StoryState(
@@ -273,7 +305,6 @@ def _state(
         fresh_ids=tuple(article.id for article in articles if article.id in fresh),
         told={route: at for route, (at, _) in told.items()},
         told_brief={route: brief for route, (_, brief) in told.items()},
-        muted=story_id in muted,
     )
 
 
@@ -291,17 +322,19 @@ def _told(connection: Connection, story_ids: Iterable[int]) -> dict[int, dict[st
     return told
 
 
-def _muted(connection: Connection, story_ids: Iterable[int]) -> set[int]:
+def _marked(connection: Connection, mark: InstrumentedAttribute[bool], story_ids: Iterable[int]) -> set[int]:
     return {
         id
         for chunk in chunks(story_ids)
-        for id in connection.execute(select(StoryRow.id).where(StoryRow.id.in_(chunk), StoryRow.muted)).scalars()
+        for id in connection.execute(select(StoryRow.id).where(StoryRow.id.in_(chunk), mark)).scalars()
     }
 
 
-def _refresh_stories(connection: Connection, states: Sequence[StoryState], now: datetime) -> None:
+def refresh_stories(connection: Connection, states: Sequence[StoryState], updated: datetime | None = None) -> None:
+    """Write down how these stories stand; `updated`: when something new came in, if it did."""
     for state in states:
-        said: dict[str, Any] = {"title": state.brief.headline, "first_seen": state.brief.first_seen, "updated": now}
+        said: dict[str, Any] = {"title": state.brief.headline, "first_seen": state.brief.first_seen}
+        said |= {"updated": updated} if updated else {}
         connection.execute(update(StoryRow).where(StoryRow.id == state.brief.story_id).values(said))
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, update
 
 from storage.dialects import chunks, insert_unknown
 from storage.leases import is_due, is_free, lease_end
@@ -140,9 +141,22 @@ def list_deliveries(connection: Connection, state: DeliveryState | None, limit: 
 
 def list_alerts(connection: Connection, state: DeliveryState | None, limit: int) -> list[Posting]:
     """Alerts with their deliveries, newest first."""
-    wanted = select(AlertRow.id, AlertRow.payload).order_by(AlertRow.id.desc()).limit(limit)
+    wanted = _NEWEST.limit(limit)
     if state is not None:
         wanted = wanted.where(AlertRow.id.in_(select(DeliveryRow.alert_id).where(DeliveryRow.state == state)))
+    return _postings(connection, wanted)
+
+
+def alerts_of_story(connection: Connection, story_id: int) -> list[Posting]:
+    """What was told of a story, newest first."""
+    told = select(AlertStoryRow.alert_id).where(AlertStoryRow.story_id == story_id)
+    return _postings(connection, _NEWEST.where(AlertRow.id.in_(told)))
+
+
+_NEWEST = select(AlertRow.id, AlertRow.payload).order_by(AlertRow.id.desc())
+
+
+def _postings(connection: Connection, wanted: Select[Any]) -> list[Posting]:
     alerts = connection.execute(wanted).all()
     deliveries: dict[int, list[Delivery]] = {}
     for chunk in chunks(row.id for row in alerts):

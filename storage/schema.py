@@ -29,6 +29,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -293,7 +294,10 @@ class ArticleTopicRow(Base):
 
 
 class StoryRow(Base):
-    """Articles about one event. A story that turned out to be another's points to the older one."""
+    """Articles about one event. A story that turned out to be another's points to the older one.
+
+    `muted`: nothing more is told of it. `followed`: every further article is told.
+    """
 
     __tablename__ = "stories"
     __table_args__ = (Index(None, "updated"),)
@@ -303,7 +307,18 @@ class StoryRow(Base):
     first_seen: Mapped[datetime]
     updated: Mapped[datetime]
     muted: Mapped[bool] = mapped_column(default=False)
+    followed: Mapped[bool] = mapped_column(default=False, server_default=false())
     merged_into: Mapped[int | None] = mapped_column(Id, ForeignKey("stories.id"))
+
+
+class PartedRow(Base):
+    """Two stories that an analyst has parted: grouping does not join them again. The older id comes first."""
+
+    __tablename__ = "parted"
+    __table_args__ = (Index(None, "other_id"),)
+
+    story_id: Mapped[int] = _refers("stories.id", primary_key=True, autoincrement=False)
+    other_id: Mapped[int] = _refers("stories.id", primary_key=True, autoincrement=False)
 
 
 class RelatedRow(Base):

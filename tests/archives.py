@@ -23,7 +23,7 @@ from watchfloor.model import (
     Source,
     Verdict,
 )
-from watchfloor.ports import Grouping, Judged, Settled, Shard, Sketched, StoryState
+from watchfloor.ports import Group, Grouping, Judged, Settled, Shard, Sketched, StoryState
 from watchfloor.query import parse
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -158,8 +158,11 @@ class Desk:
         return self.archive.claim_unjudged(self.owner, self.now, LEASE, limit=1000)
 
     def settles(self, articles: Sequence[Article]) -> Settled:
+        return self.settle_by(group_by_first_word, articles)
+
+    def settle_by(self, group: Group, articles: Sequence[Article]) -> Settled:
         judged = [judge(article) for article in articles]
-        return self.archive.settle(self.owner, judged, group_by_first_word, self.tell, self.now)
+        return self.archive.settle(self.owner, judged, group, self.tell, self.now)
 
     def judges_as(self, names: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]) -> Settled:
         """Judge every text that waits as relevant, with the entities and topics of its address."""

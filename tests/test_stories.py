@@ -172,6 +172,13 @@ def test_two_stories_that_turn_out_one_are_the_older() -> None:
     assert stories([bridge()], known) == Grouping(story_of={100: 4}, merged={9: 4})
 
 
+def test_two_stories_that_were_parted_by_hand_stay_two() -> None:
+    first, second = Sketched(1, 7, bridge(), frozenset({9})), Sketched(2, 9, article("Blast", BRIDGE), frozenset({7}))
+    found = stories([bridge_retold(), article("Night blast", BRIDGE)], [first, second])
+    assert found.merged == {}
+    assert set(found.story_of.values()) <= {7, 9}
+
+
 def test_what_is_older_than_the_window_is_another_story() -> None:
     assert stories([bridge(hours=24 * 4)], [Sketched(1, 7, bridge())]).story_of == {100: "100"}
 

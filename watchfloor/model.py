@@ -389,6 +389,42 @@ class SendOutcome:
     retry_after: timedelta | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class StoryRecord:
+    """All that the archive knows of one story. `articles` are the relevant ones, oldest first."""
+
+    brief: Brief
+    articles: tuple[Article, ...]
+    muted: bool
+    followed: bool
+    related: tuple[Brief, ...]  # other stories that may be about the same event
+    postings: tuple[Posting, ...]  # what was told of it, newest first
+
+    def as_json(self) -> dict[str, object]:
+        """What `story show --format json` prints."""
+        return {
+            "id": self.brief.story_id,
+            "muted": self.muted,
+            "followed": self.followed,
+            "story": self.brief,
+            "articles": [
+                {
+                    "id": one.id,
+                    "title": one.title,
+                    "url": one.url,
+                    "publisher": one.publisher,
+                    "source": one.source_id,
+                    "published": one.published,
+                    "first_seen": one.first_seen,
+                    "grade": one.grade,
+                }
+                for one in self.articles
+            ],
+            "related": [{"id": one.story_id, "headline": one.headline} for one in self.related],
+            "alerts": [posting.as_json() for posting in self.postings],
+        }
+
+
 # -- Query and Hit ----------------------------------------------------------------------------------------------------
 
 

@@ -112,6 +112,7 @@ class Sketched:
     article_id: int
     story_id: int
     sketch: bytes
+    parted: frozenset[int] = frozenset()  # stories that an analyst has parted this article's story from
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ class StoryState:
     told: Mapping[str, datetime]  # route -> when it was last told there
     told_brief: Mapping[str, Brief]  # route -> what was told last
     muted: bool = False
+    followed: bool = False  # an analyst wants to hear of every further article
 
 
 @dataclass(frozen=True, slots=True)

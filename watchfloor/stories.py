@@ -5,7 +5,8 @@
 Copies join for certain. Different texts join when two groups are, on the average of all their pairs, likely to tell of
 one event: the average and not the nearest, because in a running war each article has a near one and all would chain.
 Likeness depends on the two articles alone, so the same articles give the same stories in any order within a batch, and
-nearly so over batches: a story that exists is never taken apart, but it may turn out to be one with an older one.
+nearly so over batches: a story that exists is never taken apart, but it may turn out to be one with an older one,
+unless an analyst has parted the two.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def group(new: Sequence[tuple[int, bytes]], known: Sequence[Sketched]) -> Groupi
     ValueError for a sketch of another version.
     """
     items = [_Item(raw, number, None) for number, raw in new]
-    items += [_Item(one.sketch, one.article_id, one.story_id) for one in known]
+    items += [_Item(one.sketch, one.article_id, one.story_id, one.parted) for one in known]
     items.sort(key=lambda item: (unpack(item.sketch).at, item.sketch, item.article))
     stories = _Stories(items, _Alike(items))
     stories.join_copies()
@@ -104,6 +105,7 @@ class _Item:
     sketch: bytes
     article: int
     story: int | None
+    parted: frozenset[int] = frozenset()  # stories that this one must not become
 
 
 class _Alike:
@@ -154,6 +156,7 @@ class _Stories:
         self._members: dict[int, list[int]] = {}
         self._group_of: dict[int, int] = {}
         self._near: dict[int, set[int]] = defaultdict(set)
+        self._parted = {item.story: item.parted for item in items if item.story is not None and item.parted}
         known: dict[int, list[int]] = defaultdict(list)
         for number, item in enumerate(items):
             if item.story is None:
@@ -172,11 +175,19 @@ class _Stories:
     def _join(self, a: int, b: int) -> int:
         return self._put(self._members.pop(a) + self._members.pop(b))
 
+    def _were_parted(self, a: int, b: int) -> bool:
+        """Whether an analyst has parted two stories, of which one is in group a and the other in b."""
+        if not self._parted:
+            return False
+        ours, theirs = ({self._items[one].story for one in self._members[group]} for group in (a, b))
+        return any(not self._parted.get(story, frozenset()).isdisjoint(theirs) for story in ours if story is not None)
+
     def join_copies(self) -> None:
         """Whatever is a copy of one of a group belongs to it."""
         for a, b in self._pairs:
-            if self._alike.of(a, b).copy and self._group_of[a] != self._group_of[b]:
-                self._join(self._group_of[a], self._group_of[b])
+            one, other = self._group_of[a], self._group_of[b]
+            if self._alike.of(a, b).copy and one != other and not self._were_parted(one, other):
+                self._join(one, other)
 
     def join_likely(self) -> None:
         """Join the two groups that are most alike, again and again, until none are alike enough."""
@@ -209,7 +220,7 @@ class _Stories:
         """Two groups that may be joined, best first by sorting; `size` says later whether either has changed."""
         likely = [self._alike.of(one, other).event for one, other in product(self._members[a], self._members[b])]
         average = sum(likely) / len(likely)
-        if average >= JOIN and max(likely) >= SURE:
+        if average >= JOIN and max(likely) >= SURE and not self._were_parted(a, b):
             yield -average, a, b, len(self._members[a]) + len(self._members[b])
 
     def grouping(self) -> Grouping:
