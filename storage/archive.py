@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from storage import care, handwork, judging, outbox, pages, polling, reading, search, words
+from storage import care, handwork, judging, labels, outbox, pages, polling, reading, search, words
 from storage.care import TableSize
 from storage.engine import Database
 from storage.reading import SourceOverview
@@ -33,6 +33,7 @@ from watchfloor.model import (
     FeedState,
     Filters,
     Hits,
+    Labelled,
     PageJob,
     PollJob,
     PollOutcome,
@@ -260,10 +261,15 @@ class SqlArchive:
 
     # -- care ---------------------------------------------------------------------------------------------------------
 
-    def label(self, article_id: int, relevant: bool, now: datetime) -> None:
-        """Keep an analyst's judgement of an article that exists."""
+    def label(self, article_id: int, relevant: bool | None, now: datetime) -> None:
+        """Keep an analyst's judgement of an article that exists; None withdraws it."""
         with self._database.write() as connection:
-            care.keep_label(connection, article_id, relevant, now)
+            labels.keep_label(connection, article_id, relevant, now)
+
+    def labelled(self, *, limit: int | None = None) -> Sequence[Labelled]:
+        """The judgements with their articles, the latest first."""
+        with self._database.read() as connection:
+            return labels.labelled(connection, limit=limit)
 
     def prune(self, now: datetime, *, raw: timedelta, text: timedelta) -> Mapping[str, int]:
         """Let go raw pages older than `raw` and unmatched, unlabelled texts older than `text`; how many of each.

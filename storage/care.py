@@ -1,4 +1,4 @@
-"""Care of the archive: dead leases, retention, back-up, size, labels."""
+"""Care of the archive: dead leases, retention, back-up, size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy import Connection, and_, delete, func, inspect, select, text, up
 from sqlalchemy import table as sql_table
 
 from storage import words
-from storage.dialects import chunks, put
+from storage.dialects import chunks
 from storage.engine import Database
 from storage.leases import LONGEST_LEASE
 from storage.schema import ArticleRow, DeliveryRow, EntryRow, LabelRow, RawPageRow, SourceRow, VerdictRow, WorkRow
@@ -166,11 +166,3 @@ def backup(database: Database, path: Path) -> None:
             source.backup(copy, pages=2000)  # 8 MB at a time; writers go on between two
     except sqlite3.Error as error:
         raise ArchiveError(f"{path}: the copy failed: {error}") from error
-
-
-# -- labels -----------------------------------------------------------------------------------------------------------
-
-
-def keep_label(connection: Connection, article_id: int, relevant: bool, now: datetime) -> None:
-    """Keep an analyst's judgement; a later one stands for an earlier one."""
-    put(connection, LabelRow, [{"article_id": article_id, "relevant": relevant, "at": now}], key=["article_id"])

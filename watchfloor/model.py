@@ -533,3 +533,28 @@ class Record:
             "duplicate_of": self.duplicate_of,
             "label": self.label,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """An analyst's judgement of an article, beside `relevant` and `score` of its verdict, None where there is none."""
+
+    article: Article
+    label: bool
+    at: datetime
+    relevant: bool | None = None
+    score: float | None = None
+    story: int | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """What `label --list --format json` prints of it."""
+        return {
+            "id": self.article.id,
+            "title": self.article.title,
+            "url": self.article.url,
+            "source": self.article.source_id,
+            "label": self.label,
+            "relevant": self.relevant,
+            "score": self.score,
+            "at": self.at,
+        }

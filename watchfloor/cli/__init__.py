@@ -25,7 +25,7 @@ COMMANDS = {
     "search": ("archive:search", "Search the archive."),
     "show": ("archive:show", "Show an article: text, grade, verdict, story, deliveries."),
     "explain": ("archive:explain", "Say where an item stands, stage by stage, and why."),
-    "label": ("archive:label", "Keep your own judgement of an article, for measuring the watchlist."),
+    "label": ("labels:label", "Keep your own judgement of an article, for measuring the watchlist."),
     "digest": ("digest:digest", "Write the digest of a period, and with --send deliver it."),
     "judge": ("words:judge", "Judge JSONL {id?, title, text} from a file or standard input; no database, no network."),
     "group": ("words:group", "Group JSONL {id?, title, text, published?, source?} into stories; no database."),

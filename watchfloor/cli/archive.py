@@ -1,7 +1,8 @@
-"""`search`, `show`, `explain`, `label`: questions to the archive."""
+"""`search`, `show`, `explain`: questions to the archive."""
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -19,8 +20,8 @@ from watchfloor.query import parse_lenient
 from watchfloor.sources import read_duration
 
 if TYPE_CHECKING:
+    from storage.archive import SqlArchive
     from watchfloor.model import Record
-    from watchfloor.settings import Settings
 
 Names = Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=False)]
 Moment = Annotated[str | None, Parameter(help="A date (2026-11-24), a time (2026-11-24T08:00) or an age (12h, 7d).")]
@@ -113,7 +114,8 @@ def read_moment(text: str | None, zone: ZoneInfo) -> datetime | None:
 def show(article: Id, /, *, format: Format = "table", options: ArchiveOptions = ArchiveOptions()) -> int:  # noqa: B008
     """Show an article: text, grade, verdict, story, deliveries."""
     settings = options.settings()
-    record = _find(settings, article)
+    with closing(wiring.open_archive(settings)) as archive:
+        record = find_record(archive, article)
     if format == "json":
         print(as_json(record.as_json()))
         return DONE
@@ -126,7 +128,8 @@ def explain(article: Id, /, *, format: Format = "table", options: ArchiveOptions
     from watchfloor.explaining import explanation
 
     settings = options.settings()
-    record = _find(settings, article)
+    with closing(wiring.open_archive(settings)) as archive:
+        record = find_record(archive, article)
     if format == "json":
         print(as_json(record.as_json()))
         return DONE
@@ -135,23 +138,9 @@ def explain(article: Id, /, *, format: Format = "table", options: ArchiveOptions
     return DONE
 
 
-def label(
-    article: Id,
-    judgement: Literal["yes", "no"],
-    /,
-    *,
-    options: ArchiveOptions = ArchiveOptions(),  # noqa: B008
-) -> int:
-    """Keep your own judgement of an article: whether this desk should have been told of it."""
-    settings = options.settings()
-    record = _find(settings, article)
-    wiring.open_archive(settings).label(record.article.id, judgement == "yes", wiring.now())
-    print(f"Kept: {judgement} for {record.article.title}")
-    return DONE
-
-
-def _find(settings: Settings, article: str) -> Record:
-    record = wiring.open_archive(settings).find_article(int(article) if article.isdigit() else article)
+def find_record(archive: SqlArchive, article: str) -> Record:
+    """All that is known of an article, by its number or an address of it. Raises ArchiveError if it is unknown."""
+    record = archive.find_article(int(article) if article.isdigit() else article)
     if record is None:
         raise ArchiveError(f"the archive knows no article {article}")
     return record
