@@ -4,7 +4,7 @@ polling.py   sources, entries              outbox.py    alerts, deliveries
 pages.py     texts                         reading.py   what is known, as types of the model
 judging.py   verdicts, stories, alerts     care.py      leases of the dead, retention, back-up, size
 words.py     the full-text index           search.py    questions to it
-handwork.py  what an analyst decides
+handwork.py  what an analyst decides       facets.py    what its matches have in common
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from storage import care, handwork, judging, labels, outbox, pages, polling, reading, search, words
+from storage import care, facets, handwork, judging, labels, outbox, pages, polling, reading, search, words
 from storage.care import TableSize
 from storage.engine import Database
 from storage.reading import SourceOverview
@@ -30,6 +30,7 @@ from watchfloor.model import (
     Coverage,
     Delivery,
     DeliveryState,
+    Facets,
     FeedState,
     Filters,
     Hits,
@@ -254,6 +255,13 @@ class SqlArchive:
         """
         return search.search(self._database, query, filters, limit=limit, after=after, by=by)
 
+    def facets(self, query: Node | None, filters: Filters, *, most: int = facets.MOST) -> Facets:
+        """What all matches of a search are about and where they are from; of each kind the `most` frequent values.
+
+        At most some ten thousand matches are counted: `Facets` says how. Raises as `search` does.
+        """
+        return facets.facets(self._database, query, filters, most=most)
+
     def find_article(self, id_or_url: int | str) -> Record | None:
         """All that is known of one article, by its number or an address of it; None if there is none."""
         with self._database.read() as connection:
@@ -311,6 +319,7 @@ def _document(judged: Judged) -> words.Document:
         title=article.title,
         body=article.text,
         source_id=article.source_id,
+        language=verdict.language,
         relevant=verdict.relevant,
         topics=verdict.topics,
         entities=(entity.name for entity in verdict.entities),

@@ -293,6 +293,16 @@ class ArticleTopicRow(Base):
     position: Mapped[int]
 
 
+class FacetRow(Base):
+    """What a search counts its matches by, besides topics and entities: small rows in the index's own order."""
+
+    __tablename__ = "facets"
+
+    word_key: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+    source_id: Mapped[str]
+    language: Mapped[str | None]
+
+
 class StoryRow(Base):
     """Articles about one event. A story that turned out to be another's points to the older one.
 

@@ -121,12 +121,12 @@ class Question:
 def search(database: Database, node: Node | None, filters: Filters, *, limit: int, after: str | None, by: str) -> Hits:
     """See `storage.archive.SqlArchive.search`."""
     start, limit = _read_after(after), max(1, min(limit, LIMIT))
-    question = _ask(node, filters, start, by, is_sqlite=database.is_sqlite)
-    with _in_words(), database.read() as connection, _limited(connection):
+    with in_words(), database.read() as connection, limited(connection):
+        question = ask(connection, node, filters, start=start, by=by)
         if node is not None and compiling.minds_capitals(node):
             return _checked_page(connection, question, node, limit)
-        total = _count(connection, question)
-        found = _page(connection, question, limit + 1, dense=total > COUNTED)
+        total = count(connection, question)
+        found = page_of(connection, question, limit + 1, dense=total > COUNTED)
         page = found[:limit]
         return Hits(
             total=min(total, COUNTED),
@@ -152,11 +152,15 @@ def _read_after(after: str | None) -> Found | None:
 # -- the question -----------------------------------------------------------------------------------------------------
 
 
-def _ask(node: Node | None, filters: Filters, start: Found | None, by: str, *, is_sqlite: bool) -> Question:
-    compiled = compiling.fts5 if is_sqlite else compiling.tsquery
+def ask(
+    connection: Connection, node: Node | None, filters: Filters, *, start: Found | None, by: str, sample: int = 1
+) -> Question:
+    """The question that stands for a query and filters; `sample`: put to one document in so many (`words.SAMPLES`)."""
+    compiled = compiling.tsquery if connection.dialect.name == "postgresql" else compiling.fts5
     relaxed = compiling.relaxed(node) if node is not None else None
+    tags = _tags(filters, _sources(connection, filters))
     return Question(
-        match=compiled(relaxed, _tags(filters)),
+        match=compiled(relaxed, [*tags, [words.sample_tag(sample)]] if sample > 1 else tags),
         ranking=compiled(relaxed, ()),
         low=_bound(filters.since, 0),
         high=_bound(filters.until, LAST),
@@ -165,15 +169,36 @@ def _ask(node: Node | None, filters: Filters, start: Found | None, by: str, *, i
     )
 
 
-def _tags(filters: Filters) -> list[list[str]]:
-    """Of each group a document has at least one."""
+def _tags(filters: Filters, sources: Sequence[str] | None) -> list[list[str]]:
+    """Of each group a document has at least one. `sources`: the only ones it may be from."""
     groups = [
         [] if filters.everything else [words.RELEVANT],
-        [words.source_tag(source) for source in filters.sources],
         [words.tag("topic", topic) for topic in filters.topics],
         [words.tag("entity", entity) for entity in filters.entities],
+        [words.tag("language", language) for language in filters.languages],
+        [] if sources is None else [words.source_tag(source) for source in sources] or [words.NOWHERE],
     ]
     return [group for group in groups if group]
+
+
+def _sources(connection: Connection, filters: Filters) -> list[str] | None:
+    """The ids of the sources that the filters let pass, None for all. They are looked up and not in the index, where
+    they would be wrong as soon as a source changes hands."""
+    if not (filters.publishers or filters.countries):
+        return list(filters.sources) or None
+    publishers, countries = _folded(filters.publishers), _folded(filters.countries)
+    rows = connection.execute(select(SourceRow.id, SourceRow.publisher, SourceRow.country).order_by(SourceRow.id))
+    return [
+        row.id
+        for row in rows
+        if (not filters.sources or row.id in filters.sources)
+        and (not publishers or row.publisher.casefold() in publishers)
+        and (not countries or (row.country or "").casefold() in countries)
+    ]
+
+
+def _folded(names: Sequence[str]) -> set[str]:
+    return {name.casefold() for name in names}
 
 
 def _bound(moment: datetime | None, otherwise: int) -> int:
@@ -200,7 +225,7 @@ def _run(connection: Connection, statement: str, question: Question, limit: int)
     return connection.execute(text(STATEMENTS[connection.dialect.name][statement]), values).all()
 
 
-def _count(connection: Connection, question: Question) -> int:
+def count(connection: Connection, question: Question) -> int:
     """How many match, COUNTED + 1 for more than COUNTED; the same on every page."""
     whole = Question(question.match, question.ranking, question.low, question.high, "count", None)
     if connection.dialect.name == "postgresql":
@@ -220,7 +245,7 @@ def _plan(connection: Connection, *, by_key: bool) -> None:
     )
 
 
-def _page(connection: Connection, question: Question, limit: int, *, dense: bool) -> list[Found]:
+def page_of(connection: Connection, question: Question, limit: int, *, dense: bool) -> list[Found]:
     """The next matches. `dense`: more than COUNTED are known to match."""
     if connection.dialect.name == "postgresql":
         _plan(connection, by_key=dense)
@@ -229,7 +254,7 @@ def _page(connection: Connection, question: Question, limit: int, *, dense: bool
 
 
 @contextmanager
-def _limited(connection: Connection) -> Iterator[None]:
+def limited(connection: Connection) -> Iterator[None]:
     """Stop what takes too long: SQLite asks us now and then, PostgreSQL looks at the clock itself."""
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SET LOCAL statement_timeout = {int(SECONDS * 1000)}"))
@@ -245,7 +270,8 @@ def _limited(connection: Connection) -> Iterator[None]:
 
 
 @contextmanager
-def _in_words() -> Iterator[None]:
+def in_words() -> Iterator[None]:
+    """Say what stopped a search in words of the one who asked."""
     try:
         yield
     except ArchiveError as error:
@@ -265,8 +291,8 @@ def _checked_page(connection: Connection, question: Question, node: Node, limit:
     page: list[Found] = []
     checked = 0
     while checked < CHECKED and len(page) <= limit:
-        candidates = _page(connection, question, CHECKED_AT_ONCE, dense=False)
-        page += _true(connection, candidates, node)
+        candidates = page_of(connection, question, CHECKED_AT_ONCE, dense=False)
+        page += true_of(connection, candidates, node)
         checked += len(candidates)
         if len(candidates) < CHECKED_AT_ONCE:
             return _checked_hits(connection, page, node, limit, go_on=None)
@@ -286,7 +312,8 @@ def _checked_hits(connection: Connection, found: list[Found], node: Node, limit:
     )
 
 
-def _true(connection: Connection, candidates: Sequence[Found], node: Node) -> list[Found]:
+def true_of(connection: Connection, candidates: Sequence[Found], node: Node) -> list[Found]:
+    """Those of the candidates whose texts answer the query, capitals and all."""
     ids = [words.article_of_key(one.key) for one in candidates]
     topics = names_of(connection, ArticleTopicRow.topic, ids)
     entities = names_of(connection, MentionRow.entity, ids)

@@ -17,21 +17,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2s
 
-from sqlalchemy import Connection, delete, select, text, update
+from sqlalchemy import Connection, delete, insert, select, text, update
 from sqlalchemy import column as sql_column
 from sqlalchemy import table as sql_table
 
 from storage.dialects import chunks, put
 from storage.names import names_of
-from storage.schema import ArticleRow, ArticleTopicRow, MentionRow, NoteRow, VerdictRow
+from storage.schema import ArticleRow, ArticleTopicRow, FacetRow, MentionRow, NoteRow, VerdictRow
 from watchfloor.query import LEAD_WORDS
 from watchfloor.tokens import search_tokens
 
-VERSION = "1"  # raise it when the words, the tags or the key of a document change
+VERSION = "2"  # raise it when the words, the tags or the key of a document change
 MOST_WORDS = 15_900  # of a text: PostgreSQL counts places up to 16,383, title and gap included
 LONGEST_WORD = 100  # characters; longer ones are data, and a lexeme of PostgreSQL ends at 2,046 bytes
 TITLE_ROOM = 300  # places kept for a title on PostgreSQL (at most 250 words), so that no phrase runs into the text
 ID_BITS = 30
+SAMPLES = (8, 64, 512)  # one document in so many is tagged, so that many matches can be counted by a few of them
 
 WORDS = sql_table("article_words", sql_column("key"), sql_column("words"))  # on PostgreSQL
 
@@ -44,6 +45,8 @@ class Document:
     title: tuple[str, ...]
     text: tuple[str, ...]
     tags: tuple[str, ...]
+    source_id: str
+    language: str | None
 
     @property
     def lead(self) -> tuple[str, ...]:
@@ -74,11 +77,17 @@ def tag(kind: str, name: str = "") -> str:
 
 ANY = tag("any")  # every document has it, so that NOT has something to take away from
 RELEVANT = tag("relevant")
+NOWHERE = tag("nowhere")  # no document has it
 
 
 def source_tag(source_id: str) -> str:
     """The tag of a source; ids are compared as they are."""
     return tag("source", source_id.encode().hex())
+
+
+def sample_tag(one_in: int) -> str:
+    """The tag of the sample that has one document in so many; a coarser sample is part of a finer one."""
+    return tag("sample", str(one_in))
 
 
 def compose(
@@ -88,6 +97,7 @@ def compose(
     title: str,
     body: str,
     source_id: str,
+    language: str | None,
     relevant: bool,
     topics: Iterable[str],
     entities: Iterable[str],
@@ -95,9 +105,17 @@ def compose(
     """The document of an article."""
     tags = {ANY, source_tag(source_id)}
     tags.update([RELEVANT] if relevant else [])
+    tags.update([tag("language", language)] if language else [])
+    tags.update(sample_tag(one_in) for one_in in SAMPLES if _lot(article_id) % one_in == 0)
     tags.update(tag("topic", topic) for topic in topics)
     tags.update(tag("entity", entity) for entity in entities)
-    return Document(key_of(dated, article_id), fold_words(title), fold_words(body), tuple(sorted(tags)))
+    key = key_of(dated, article_id)
+    return Document(key, fold_words(title), fold_words(body), tuple(sorted(tags)), source_id, language)
+
+
+def _lot(article_id: int) -> int:
+    """A number that has nothing to do with what else goes up with the id (Knuth's multiplicative hash)."""
+    return (article_id * 2_654_435_761 & 0xFFFFFFFF) >> 16
 
 
 # -- keeping it -------------------------------------------------------------------------------------------------------
@@ -112,6 +130,8 @@ def add(connection: Connection, documents: Sequence[Document]) -> None:
         connection.execute(text(_SQLITE_INSERT), [_sqlite_row(one) for one in ordered])
     else:
         connection.execute(text(_POSTGRES_INSERT), [{"key": one.key, "words": tsvector(one)} for one in ordered])
+    rows = [{"word_key": one.key, "source_id": one.source_id, "language": one.language} for one in ordered]
+    connection.execute(insert(FacetRow), rows)
     for one in ordered:
         connection.execute(update(ArticleRow).where(ArticleRow.id == article_of_key(one.key)).values(word_key=one.key))
 
@@ -125,6 +145,7 @@ def remove(connection: Connection, article_ids: Iterable[int]) -> None:
         connection.execute(text(_SQLITE_DELETE), [_sqlite_row(one) for one in documents])
     else:
         connection.execute(delete(WORDS).where(WORDS.c.key.in_([one.key for one in documents])))
+    connection.execute(delete(FacetRow).where(FacetRow.word_key.in_([one.key for one in documents])))
     ids = [article_of_key(one.key) for one in documents]
     connection.execute(update(ArticleRow).where(ArticleRow.id.in_(ids)).values(word_key=None))
 
@@ -181,6 +202,7 @@ def stored(connection: Connection, article_ids: Iterable[int], *, indexed: bool)
                 ArticleRow.source_id,
                 ArticleRow.word_key,
                 VerdictRow.relevant,
+                VerdictRow.language,
             )
             .join(VerdictRow, VerdictRow.article_id == ArticleRow.id)
             .where(ArticleRow.id.in_(chunk), ArticleRow.duplicate_of.is_(None))
@@ -193,6 +215,7 @@ def stored(connection: Connection, article_ids: Iterable[int], *, indexed: bool)
                     title=row.title,
                     body=row.text,
                     source_id=row.source_id,
+                    language=row.language,
                     relevant=row.relevant,
                     topics=topics.get(row.id, ()),
                     entities=entities.get(row.id, ()),
@@ -210,6 +233,7 @@ def fill(connection: Connection) -> int:
         connection.execute(text("INSERT INTO article_words (article_words) VALUES ('delete-all')"))
     else:
         connection.execute(delete(WORDS))
+    connection.execute(delete(FacetRow))
     connection.execute(update(ArticleRow).where(ArticleRow.word_key.is_not(None)).values(word_key=None))
     judged = connection.execute(
         select(VerdictRow.article_id)

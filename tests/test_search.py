@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage import search
+from storage import search, words
 from storage.archive import SqlArchive
 from storage.engine import open_archive
 from storage.snippets import snippet
@@ -17,7 +17,7 @@ from tests.archives import DAY, HOUR, NOON, Desk, desk_with_news, entry, source
 from tests.postgres import fresh_database
 from tests.query_cases import CASES, DOCUMENTS, Case
 from watchfloor.errors import ArchiveError, QueryError
-from watchfloor.model import Filters, Hits
+from watchfloor.model import Facet, Facets, Filters, Hits
 from watchfloor.query import Document, Node, evaluate, parse, parse_lenient
 
 EVERYTHING = Filters(everything=True)
@@ -212,6 +212,107 @@ def test_a_search_that_takes_too_long_says_so(desk: Desk, monkeypatch: pytest.Mo
     assert desk.finds("summit").total == 3
 
 
+# -- facets -----------------------------------------------------------------------------------------------------------
+
+
+def counts(facets: tuple[Facet, ...]) -> dict[str, int]:
+    return {one.value: one.count for one in facets}
+
+
+@pytest.fixture
+def world(desk: Desk) -> Desk:
+    """Four relevant articles and a dull one, from two publishers in two countries."""
+    desk.knows(source(), source("courier", publisher="Courier & Sons", country="FR", language="fr"))
+    desk.polls("courier")
+    desk.works("gazette", entry("summit-now"), entry("summit-then", published=NOON - 40 * DAY), entry("dull-summit"))
+    desk.works("courier", entry("summit-elsewhere", "courier"), entry("parade", "courier"))
+    return desk
+
+
+def test_facets_count_all_matches(world: Desk) -> None:
+    facets = world.archive.facets(None, Filters())
+    assert (facets.total, facets.exact, facets.one_in) == (4, True, 1)
+    assert counts(facets.topics) == {"alliances": 4, "budgets": 4}
+    assert facets.entities == (Facet("NATO", 4), Facet("summit", 3), Facet("parade", 1))
+    assert facets.publishers == (Facet("Courier & Sons", 2), Facet("Gazette House", 2))
+    assert counts(facets.countries) == {"DE": 2, "FR": 2}
+    assert counts(facets.languages) == {"en": 4}
+    assert facets.months == (Facet("2026-11", 3), Facet("2026-10", 1))
+    assert counts(world.archive.facets(parse("summit"), Filters(everything=True)).publishers) == {
+        "Gazette House": 3,
+        "Courier & Sons": 1,
+    }
+
+
+def test_facets_of_nothing_are_empty(world: Desk) -> None:
+    assert world.archive.facets(parse("absent"), Filters()) == Facets(total=0)
+
+
+def test_a_list_of_facets_ends_after_the_most_frequent(world: Desk) -> None:
+    assert world.archive.facets(None, Filters(), most=1).entities == (Facet("NATO", 4),)
+
+
+def test_each_facet_is_a_filter(world: Desk) -> None:
+    assert titles(world.finds(publishers=("courier & SONS",))) == ["summit elsewhere", "parade"]
+    assert titles(world.finds(countries=("de",))) == ["summit now", "summit then"]
+    assert titles(world.finds(countries=("de", "FR"), publishers=("Courier & Sons",), sources=("gazette",))) == []
+    assert titles(world.finds(countries=("XX",))) == []
+    assert len(world.finds(languages=("EN", "fr")).hits) == 4
+    assert titles(world.finds(languages=("fr",))) == []
+
+
+def test_a_source_that_changes_hands_is_found_under_its_new_publisher(world: Desk) -> None:
+    world.knows(source(publisher="New House", country="AT"), source("courier"))
+    assert titles(world.finds(publishers=("new house",))) == titles(world.finds(sources=("gazette",)))
+    assert counts(world.archive.facets(None, Filters()).countries) == {"AT": 2, "DE": 2}
+
+
+def test_facets_of_capitals_are_those_of_the_texts_that_have_them(world: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert world.archive.facets(parse("case:Summit"), Filters()).total == 0
+    facets = world.archive.facets(parse("case:summit"), Filters())
+    assert (facets.total, facets.exact, counts(facets.publishers)) == (
+        3,
+        True,
+        {"Gazette House": 2, "Courier & Sons": 1},
+    )
+    monkeypatch.setattr(search, "CHECKED", 1)
+    facets = world.archive.facets(parse("case:summit"), Filters())
+    assert (facets.total, facets.exact, facets.partly) == (1, False, True)
+
+
+def test_facets_of_many_matches_are_estimates_and_say_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words, "SAMPLES", (2, 4, 8))
+    desk.works("gazette", *(entry(f"summit-{n}") for n in range(200)))
+    monkeypatch.setattr(search, "COUNTED", 60)
+    facets = desk.archive.facets(None, Filters())
+    assert facets.one_in == 4
+    assert not facets.exact
+    assert 150 < facets.total < 250
+    assert counts(facets.publishers) == {"Gazette House": facets.total}
+    monkeypatch.setattr(search, "COUNTED", 3)
+    assert desk.archive.facets(None, Filters()).one_in == 8
+
+
+@pytest.mark.parametrize("step", [1, 2, 7, 8, 12, 64, 100, 512, 1000])
+def test_a_sample_has_its_share_of_any_row_of_ids(step: int) -> None:
+    ids = range(1, 512 * 400 * step, step)
+    for one_in in (8, 64, 512):
+        drawn = sum(words._lot(id) % one_in == 0 for id in ids)
+        assert 0.8 < drawn * one_in / len(ids) < 1.2, (step, one_in)
+
+
+def test_facets_are_forgotten_with_the_document(world: Desk) -> None:
+    assert world.archive.refresh_words() == 0
+    world.archive.prune(world.now + 400 * DAY, raw=DAY, text=DAY)
+    everything = world.archive.facets(None, Filters(everything=True))
+    assert (everything.total, counts(everything.languages)) == (5, {"en": 5})
+    with world.archive._database.write() as connection:
+        words.remove(connection, [1, 2, 3])
+    assert world.archive.facets(None, Filters(everything=True)).total == 2
+    with world.archive._database.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM facets").scalar_one() == 2
+
+
 # -- what the index holds ---------------------------------------------------------------------------------------------
 
 
@@ -235,12 +336,13 @@ def test_filling_the_index_anew_changes_no_answer(desk: Desk) -> None:
     assert desk.finds("summit OR text", everything=True) == before
 
 
-PINNED = (  # any, relevant, source, topic, entity
+PINNED = (  # any, relevant, source, topic, entity, language
     "tagcc160b1f7ef5aaa0",
     "tag7d2588b4ff3d7200",
     "tagd5577b361a67985c",
     "tage25c3a48b991f1b7",
     "tag224220657e576b29",
+    "tag1605cfb1bd9915ff",
 )
 
 
@@ -252,16 +354,23 @@ def test_the_rule_of_the_index_is_the_one_of_its_version() -> None:
         title="Kyiv’s A-50, Łódź",
         body="Ça va: 2,000 U.S. troops. Київ!",
         source_id="gazette",
+        language="uk",
         relevant=True,
         topics=("arms-control",),
         entities=("New START",),
     )
-    assert (VERSION, made.key) == ("1", key_of(NOON, 7))
+    assert (VERSION, made.key) == ("2", key_of(NOON, 7))
     assert (made.title, made.text) == (
         ("kyiv", "s", "a", "50", "lodz"),
         ("ca", "va", "2", "000", "u", "s", "troops", "киів"),
     )
     assert made.tags == tuple(sorted(PINNED))
+    assert [words.sample_tag(one_in) for one_in in words.SAMPLES] == [
+        "tage54873a4b6d0c073",
+        "tagdf4f1a1b7bf6405f",
+        "tag4ddeaf336320e75f",
+    ]
+    assert [id for id in range(1, 60) if words._lot(id) % 8 == 0] == [14, 15, 29, 30, 44, 45]
 
 
 def test_a_text_of_any_length_is_indexed(desk: Desk) -> None:

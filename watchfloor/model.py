@@ -437,6 +437,9 @@ class Filters:
     sources: tuple[str, ...] = ()
     topics: tuple[str, ...] = ()
     entities: tuple[str, ...] = ()
+    publishers: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
     everything: bool = False
 
 
@@ -467,6 +470,39 @@ class Hits:
     hits: tuple[Hit, ...] = field(default=())
     after: str | None = None
     total_exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """A value that matches of a search have in common, and how many have it."""
+
+    value: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """What the matches of a search are about and where they are from, the most frequent value first.
+
+    `months` are those of UTC ("2026-11"), latest first, none left out. `one_in`: 1 if every match was counted; else one
+    match in so many was, evenly spread over time, and every count, `total` too, is the estimate that follows.
+    `partly`: only the newest matches were looked at (a query that asks for capitals), so there may be more of each.
+    """
+
+    total: int
+    one_in: int = 1
+    partly: bool = False
+    topics: tuple[Facet, ...] = ()
+    entities: tuple[Facet, ...] = ()
+    publishers: tuple[Facet, ...] = ()
+    countries: tuple[Facet, ...] = ()
+    languages: tuple[Facet, ...] = ()
+    months: tuple[Facet, ...] = ()
+
+    @property
+    def exact(self) -> bool:
+        """Whether the counts are the truth, and neither estimates nor lower bounds."""
+        return self.one_in == 1 and not self.partly
 
 
 # -- Record: all that the archive knows of one article ----------------------------------------------------------------

@@ -13,7 +13,7 @@ from rich.text import Text
 from watchfloor import wiring
 from watchfloor.cli import DONE
 from watchfloor.cli.options import ArchiveOptions, Format
-from watchfloor.cli.printing import as_csv, as_json, as_line, console, print_hits, when
+from watchfloor.cli.printing import as_csv, as_json, as_line, console, print_facets, print_hits, when
 from watchfloor.errors import ArchiveError, ConfigurationError, QueryError
 from watchfloor.model import Filters
 from watchfloor.query import parse_lenient
@@ -38,10 +38,14 @@ def search(
     source: Names = (),
     topic: Names = (),
     entity: Names = (),
+    publisher: Names = (),
+    country: Names = (),
+    language: Names = (),
     all: Annotated[bool, Parameter(negative="")] = False,
     by: Literal["relevance", "date"] | None = None,
     limit: int = 20,
     after: str | None = None,
+    facets: Annotated[bool, Parameter(negative="")] = False,
     format: Literal["table", "json", "jsonl", "csv"] = "table",
     options: ArchiveOptions = ArchiveOptions(),  # noqa: B008 - frozen, and cyclopts reads it
 ) -> int:
@@ -53,32 +57,38 @@ def search(
     Parameters
     ----------
     source
-        Only these sources, by id; may be given several times, as --topic and --entity may.
+        Only these sources, by id; may be given several times, as may --topic, --entity, --publisher, --country (DE)
+        and --language (de).
     all
         Also what was judged irrelevant, or not at all.
     by
         relevance or date; without it relevance where there is a query, date where there is none.
     after
         The key of the next page, as the page before printed it.
+    facets
+        Also count what all matches are about and where they are from; as a table or as JSON.
     """
+    if facets and format not in ("table", "json"):
+        raise ConfigurationError(f"--facets cannot be printed as {format}", hint="use --format table or json")
     settings = options.settings()
     parsed = parse_lenient(query) if query.strip() else None
-    hits = wiring.open_archive(settings).search(
-        parsed,
-        Filters(
-            since=read_moment(since, settings.zone),
-            until=read_moment(until, settings.zone),
-            sources=source,
-            topics=topic,
-            entities=entity,
-            everything=all,
-        ),
-        limit=limit,
-        after=after,
-        by=by or ("relevance" if parsed else "date"),
+    filters = Filters(
+        since=read_moment(since, settings.zone),
+        until=read_moment(until, settings.zone),
+        sources=source,
+        topics=topic,
+        entities=entity,
+        publishers=publisher,
+        countries=country,
+        languages=language,
+        everything=all,
     )
+    archive = wiring.open_archive(settings)
+    hits = archive.search(parsed, filters, limit=limit, after=after, by=by or ("relevance" if parsed else "date"))
+    counted = archive.facets(parsed, filters) if facets else None
     if format == "json":
-        print(as_json({"total": hits.total, "hits": hits.hits, "after": hits.after}))
+        found = {"total": hits.total, "total_exact": hits.total_exact, "hits": hits.hits, "after": hits.after}
+        print(as_json(found | ({"facets": counted} if counted else {})))
     elif format == "jsonl":
         for hit in hits.hits:
             print(as_line(hit))
@@ -88,6 +98,8 @@ def search(
         print_hits(hits.hits, settings.zone)
         more = f", more with --after {hits.after}" if hits.after else ""
         print(f"{'' if hits.total_exact else 'at least '}{hits.total} found{more}")
+        if counted:
+            print_facets(counted)
     return DONE
 
 

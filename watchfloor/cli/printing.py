@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
-    from watchfloor.model import Hit
+    from watchfloor.model import Facets, Hit
 
 
 def console() -> Any:
@@ -89,3 +89,14 @@ def print_hits(hits: Iterable[Hit], zone: ZoneInfo) -> None:
         out.print(Text(f"        {hit.publisher}, {when(hit.published or hit.first_seen, zone)}", style="dim"))
         if hit.snippet:
             out.print(Text("        ").append_text(snippet))
+
+
+def print_facets(facets: Facets) -> None:
+    """What the matches have in common, a line for each kind, and whether the counts are the truth."""
+    if facets.one_in > 1:
+        print(f"About {facets.total} in all; the counts are estimates from one match in {facets.one_in}.")
+    if facets.partly:
+        print("Only the newest matches were counted: there may be more of each.")
+    kinds = ("topics", "entities", "publishers", "countries", "languages", "months")
+    counts = {kind: ", ".join(f"{one.value} {one.count}" for one in getattr(facets, kind)) for kind in kinds}
+    table(("facet", "matches"), ((kind, text or "-") for kind, text in counts.items()), wide="matches")

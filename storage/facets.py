@@ -1,0 +1,112 @@
+"""What the matches of a search have in common: topics, entities, publishers, countries, languages, months.
+
+Up to `search.COUNTED` matches are counted one by one. Where there are more, those of a sample are: documents are tagged
+by lot, one in 8, 64 and 512, so that a sample is one more word of the query and is spread evenly over the years; the
+finest one that is not too large is taken. So a word that is in most of a million articles costs what one does that is
+in ten thousand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, TextClause, text
+
+from storage import compiling, search, words
+from storage.engine import Database
+from storage.search import Question
+from watchfloor.model import Facet, Facets, Filters
+from watchfloor.query import Node
+
+KINDS = ("topics", "entities", "publishers", "countries", "languages", "months")
+MOST = 20  # values of one kind that a list shows
+
+KEYS = {
+    "sqlite": "SELECT value AS key FROM json_each(:keys)",
+    "postgresql": "SELECT key FROM unnest(CAST(:keys AS bigint[])) AS given(key)",
+}
+MONTH = {
+    "sqlite": "strftime('%Y-%m', key >> {bits}, 'unixepoch')",
+    "postgresql": "to_char(to_timestamp(key >> {bits}) AT TIME ZONE 'UTC', 'YYYY-MM')",
+}
+TALLY = """WITH found AS MATERIALIZED ({keys}),
+    filed AS MATERIALIZED (
+        SELECT f.source_id, f.language, count(*) AS hits
+        FROM found JOIN facets f ON f.word_key = found.key GROUP BY 1, 2)
+    SELECT 'topics', t.topic, count(*) FROM found JOIN article_topics t ON t.article_id = (key & {mask}) GROUP BY 2
+    UNION ALL
+    SELECT 'entities', m.entity, count(*) FROM found JOIN mentions m ON m.article_id = (key & {mask}) GROUP BY 2
+    UNION ALL
+    SELECT 'publishers', s.publisher, sum(hits) FROM filed JOIN sources s ON s.id = source_id GROUP BY 2
+    UNION ALL
+    SELECT 'countries', s.country, sum(hits) FROM filed JOIN sources s ON s.id = source_id
+        WHERE s.country IS NOT NULL GROUP BY 2
+    UNION ALL
+    SELECT 'languages', language, sum(hits) FROM filed WHERE language IS NOT NULL GROUP BY 2
+    UNION ALL
+    SELECT 'months', {month}, count(*) FROM found GROUP BY 2"""
+
+
+def facets(database: Database, node: Node | None, filters: Filters, *, most: int) -> Facets:
+    """See `storage.archive.SqlArchive.facets`."""
+    with search.in_words(), database.read() as connection, search.limited(connection):
+        if node is not None and compiling.minds_capitals(node):
+            return _checked(connection, node, filters, most)
+        question = search.ask(connection, node, filters, start=None, by="date")
+        total = search.count(connection, question)
+        if total > search.COUNTED:
+            return _sampled(connection, node, filters, most)
+        return _facets_of(connection, _keys(connection, question), most=most)
+
+
+def _sampled(connection: Connection, node: Node | None, filters: Filters, most: int) -> Facets:
+    """The facets of more than COUNTED matches: estimates by the finest sample that has no more than that."""
+
+    def sample(one_in: int) -> Question:
+        return search.ask(connection, node, filters, start=None, by="date", sample=one_in)
+
+    *finer, coarsest = words.SAMPLES
+    about = coarsest * search.count(connection, sample(coarsest))
+    one_in = next((one_in for one_in in finer if about <= search.COUNTED * one_in), coarsest)
+    keys = _keys(connection, sample(one_in))
+    return _facets_of(connection, keys, most=most, one_in=one_in)
+
+
+def _checked(connection: Connection, node: Node, filters: Filters, most: int) -> Facets:
+    """The facets of a query that asks for capitals: of the newest candidates those whose texts have them."""
+    question = search.ask(connection, node, filters, start=None, by="date")
+    candidates = search.page_of(connection, question, search.CHECKED + 1, dense=False)
+    true = search.true_of(connection, candidates[: search.CHECKED], node)
+    partly = len(candidates) > search.CHECKED
+    return _facets_of(connection, [one.key for one in true], most=most, partly=partly)
+
+
+def _keys(connection: Connection, question: Question) -> list[int]:
+    found = search.page_of(connection, question, 2 * search.COUNTED, dense=False)  # twice: a sample's size is by chance
+    return [one.key for one in found]
+
+
+def _facets_of(
+    connection: Connection, keys: Sequence[int], *, most: int, one_in: int = 1, partly: bool = False
+) -> Facets:
+    found: dict[str, list[Facet]] = {kind: [] for kind in KINDS}
+    for kind, value, count in connection.execute(*_tally(connection.dialect.name, keys)):
+        found[kind].append(Facet(value, int(count) * one_in))
+    return Facets(
+        total=len(keys) * one_in,
+        one_in=one_in,
+        partly=partly,
+        months=tuple(sorted(found.pop("months"), key=lambda one: one.value, reverse=True)),
+        **{kind: _most_frequent(values, most) for kind, values in found.items()},
+    )
+
+
+def _tally(dialect: str, keys: Sequence[int]) -> tuple[TextClause, dict[str, object]]:
+    month = MONTH[dialect].format(bits=words.ID_BITS)
+    statement = TALLY.format(keys=KEYS[dialect], mask=(1 << words.ID_BITS) - 1, month=month)
+    given = list(keys) if dialect == "postgresql" else f"[{','.join(map(str, keys))}]"
+    return text(statement), {"keys": given}
+
+
+def _most_frequent(values: list[Facet], most: int) -> tuple[Facet, ...]:
+    return tuple(sorted(values, key=lambda one: (-one.count, one.value))[:most])
