@@ -51,7 +51,7 @@ async def ping(floor: Floor) -> None:
     if address is None:
         return
     try:
-        await floor.door.get(address, named_by_user=True)
+        await floor.door.get(address.get_secret_value(), named_by_user=True)
     except FetchError as error:
         get_run_logger().warning("the address to ping did not answer: %s", error.reason)
 

@@ -15,7 +15,7 @@ from sqlalchemy import table as sql_table
 from storage import words
 from storage.dialects import chunks
 from storage.engine import Database
-from storage.leases import LONGEST_LEASE
+from storage.leases import CLOCK_JUMP, LONGEST_LEASE
 from storage.schema import ArticleRow, DeliveryRow, EntryRow, LabelRow, RawPageRow, SourceRow, VerdictRow, WorkRow
 from watchfloor.errors import ArchiveError
 
@@ -38,7 +38,7 @@ def free_leases(connection: Connection, owners: Sequence[str], now: datetime) ->
     freed = 0
     for table in LEASED:
         free = {"owner": None, "until": None} | ({"state": "pending"} if table is DeliveryRow else {})
-        overlong = and_(table.owner.is_not(None), table.until > now + LONGEST_LEASE)
+        overlong = and_(table.owner.is_not(None), table.until > now + LONGEST_LEASE + CLOCK_JUMP)
         for held in (*(table.owner.in_(chunk) for chunk in chunks(owners)), overlong):
             freed += connection.execute(update(table).where(held).values(free)).rowcount
     return freed

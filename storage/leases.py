@@ -1,7 +1,8 @@
 """Conditions on rows that are leased or wait for their time, the same for sources, work and deliveries.
 
 A clock that was set back leaves times that lie too far ahead. What is leased, or put off, for longer than anything may
-be counts as over, so that no row is stuck (and none is stolen: a live lease is never that long).
+be counts as over, so that no row is stuck. And a clock that jumps must not hand a row to a second worker while the
+first is at it: what a living process of this host holds is over only when its time has passed by more than clocks jump.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
+from watchfloor import leases
 from watchfloor.ports import Shard
 
 LONGEST_LEASE = timedelta(hours=1)
+CLOCK_JUMP = timedelta(hours=2)  # summer time that somebody set by hand, twice; a process that hangs is robbed after it
 LONGEST_WAIT = timedelta(days=8)  # the longest Retry-After that is believed is seven, and jitter goes upward
 
 
@@ -28,9 +31,17 @@ def lease_end(now: datetime, lease: timedelta) -> datetime:
     return now + lease
 
 
-def is_free(row: Any, now: datetime) -> ColumnElement[bool]:
+def is_free(connection: Connection, row: Any, now: datetime) -> ColumnElement[bool]:
     """Nobody holds the row, or whoever held it has had its time."""
-    return or_(row.owner.is_(None), row.until <= now, row.until > now + LONGEST_LEASE)
+    over = _is_over(row, now, timedelta(0))
+    suspects = connection.execute(select(row.owner).where(row.owner.is_not(None), over).distinct()).scalars()
+    if alive := [owner for owner in suspects if leases.lives_here(owner)]:
+        over = or_(_is_over(row, now, CLOCK_JUMP), and_(over, row.owner.not_in(alive)))
+    return or_(row.owner.is_(None), over)
+
+
+def _is_over(row: Any, now: datetime, grace: timedelta) -> ColumnElement[bool]:
+    return or_(row.until <= now - grace, row.until > now + LONGEST_LEASE + grace)
 
 
 def is_due(time: Any, now: datetime) -> ColumnElement[bool]:

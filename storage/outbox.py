@@ -81,7 +81,7 @@ def claim_deliveries(
     until = lease_end(now, lease)
     ready = or_(
         and_(DeliveryRow.state == "pending", is_due(DeliveryRow.next_at, now)),
-        and_(DeliveryRow.state == "sending", is_free(DeliveryRow, now)),
+        and_(DeliveryRow.state == "sending", is_free(connection, DeliveryRow, now)),
     )
     taken = connection.execute(
         select(DeliveryRow.id)

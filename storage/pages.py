@@ -27,7 +27,7 @@ def take_work(
     until = lease_end(now, lease)
     rows = connection.execute(
         select(WorkRow.article_id, WorkRow.attempts)
-        .where(WorkRow.stage == stage, is_due(WorkRow.due_at, now), is_free(WorkRow, now), where)
+        .where(WorkRow.stage == stage, is_due(WorkRow.due_at, now), is_free(connection, WorkRow, now), where)
         .order_by(WorkRow.due_at, WorkRow.article_id)
         .limit(limit)
         .with_for_update(skip_locked=True)

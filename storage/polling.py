@@ -56,7 +56,7 @@ def claim_sources(
     wanted = and_(
         SourceRow.active,
         SourceRow.gone.is_(False),
-        is_free(SourceRow, now),
+        is_free(connection, SourceRow, now),
         is_in(SourceRow, shard),
         ~waits(SourceRow.host, now),
     )

@@ -41,6 +41,9 @@ class PlainReader:
     async def page(self, body: bytes, *, content_type: str, url: str, now: datetime) -> Page:
         raise NotImplementedError
 
+    async def feed_links(self, body: bytes, *, url: str) -> tuple[str, ...]:
+        return discovery.feed_links(body, url)
+
 
 def rss(*ages: timedelta, title: str = "The Post") -> bytes:
     items = "".join(

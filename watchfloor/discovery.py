@@ -101,7 +101,11 @@ async def discover(address: str, door: Door, parsers: Parsers, now: datetime) ->
 
 async def _named_feeds(page: Answer, door: Door, parsers: Parsers, now: datetime) -> tuple[Candidate, ...]:
     found: dict[str, Candidate] = {}
-    for url in feed_links(page.body, page.final_url)[:MOST_ASKED]:
+    try:
+        links = await parsers.feed_links(page.body, url=page.final_url)
+    except ParseError:
+        return ()  # the page cannot be read, so it names nothing
+    for url in links[:MOST_ASKED]:
         try:
             answer = await door.get(url, want="feed")
             found.setdefault(answer.final_url, _candidate(answer, await _read(answer, parsers, now)))
@@ -127,7 +131,7 @@ def feed_links(page: bytes, url: str) -> tuple[str, ...]:
     root = _html(page)
     if root is None:
         return ()
-    base = urljoin(url, next(iter(root.xpath("//base/@href")), ""))
+    base = _absolute(url, next(iter(root.xpath("//base/@href")), "")) or url
     links = [*_declared(root), *_looking_like_one(root)]
     absolute = (_absolute(base, link) for link in links)
     return tuple(dict.fromkeys(link for link in absolute if link and link != url))

@@ -38,7 +38,7 @@ Want = Literal["feed", "page", "any"]
 AddressInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[str, int, *tuple[int, ...]]]
 
 PROJECT_PAGE = "https://github.com/watchfloor/watchfloor"
-DEADLINE = 30.0  # seconds for a whole answer, redirects included; waiting for one's turn is not counted
+DEADLINE = 14.0  # seconds for a whole answer, redirects included; waiting for one's turn is not counted
 MAX_REDIRECTS = 5
 MAX_FIELD = 32 * 1024  # bytes of one header: Content-Security-Policy and Link outgrow aiohttp's 8 KB on real news sites
 AT_ONCE = 64  # requests in flight: enough to keep two cores busy extracting pages that take a second each to come

@@ -1,7 +1,9 @@
 """Who holds a lease: an owner is "host:pid:start", so that a dead process of this host is known to be dead at once.
 
-A process id alone is given out again; with the time at which the process began it is not. A lease of another host
-cannot be looked at from here and ends by its own time.
+A process id alone is given out again; with the moment at which the process began it is not. That moment is told by a
+clock that nobody sets: by the one on the wall, a living process would look like another after each correction. A lease
+of another host cannot be looked at from here and ends by its own time; hosts that share an archive need names of their
+own.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ from __future__ import annotations
 import os
 import socket
 from datetime import timedelta
+from functools import cache
+from pathlib import Path
 
 import psutil
 
@@ -27,17 +31,41 @@ def owner_of_this_process() -> str:
     return f"{host_name()}:{os.getpid()}:{_started(os.getpid())}"
 
 
+def lives_here(owner: str) -> bool:
+    """Whether the owner is a living process of this host."""
+    return owner.partition(":")[0] == host_name() and is_alive(owner)
+
+
 def is_alive(owner: str) -> bool:
     """Whether the process behind an owner of this host still runs. Unreadable owners count as dead."""
     _, _, rest = owner.partition(":")
     pid, _, start = rest.partition(":")
-    return pid.isdigit() and str(_started(int(pid))) == start
+    return pid.isdigit() and _started(int(pid)) == start
 
 
-def _started(pid: int) -> int | None:
-    """When a process began, in hundredths of a second since the epoch; None where there is none or it is a zombie."""
+def _started(pid: int) -> str | None:
+    """The moment at which a process began; None where there is none or it is a zombie."""
     try:
         process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else round(process.create_time() * 100)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return _ticks_since_boot(pid) or f"{process.create_time():.2f}"
     except psutil.Error:
         return None
+
+
+def _ticks_since_boot(pid: int) -> str | None:
+    """The boot and the ticks from it to the process's beginning; None where the system does not say (not Linux)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return f"{_boot()}-{int(fields[19])}"  # starttime, the 22nd field of the line; the name may hold blanks
+
+
+@cache
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii")[:8]
+    except OSError:
+        return "boot"

@@ -23,10 +23,13 @@ from pebble import ProcessExpired, ProcessPool
 from watchfloor.errors import ParseError, ParserKilled
 from watchfloor.model import Feed, Page
 
-FEED_SECONDS = 20.0  # 10 MB of honest feed take 8 s on a slow core
-PAGE_SECONDS = 15.0  # 4 MB of honest page take 9 s
+FEED_SECONDS = 14.0  # 10 MB of honest feed take 8 s on a slow core
+PAGE_SECONDS = 14.0  # 4 MB of honest page take 9 s
+LINKS_SECONDS = 5.0  # 5 MB of page take tenths of a second
 MEMORY = 1 << 30  # bytes of address space for a child
 TASKS = 2_000  # then a fresh child: lxml's memory is returned by ending the process
+GROWTH = 3  # characters of text for a byte of document: an honest one has at most one, and may say it twice
+SPARE = 100_000  # characters that any document may have on top of that
 ORPHAN_CHECK = 2.0  # seconds between looks at whether the parent still lives
 
 Result = TypeVar("Result")
@@ -38,7 +41,7 @@ class ParserPool:
     def __init__(
         self, *, workers: int = 2, feed_seconds: float = FEED_SECONDS, page_seconds: float = PAGE_SECONDS
     ) -> None:
-        self._limits = {"feed": feed_seconds, "page": page_seconds}
+        self._limits = {"feed": feed_seconds, "page": page_seconds, "links": LINKS_SECONDS}
         # Not fork: the parent may hold threads and locks (Prefect, resolvers), and a forked child inherits the locks.
         self._pool = ProcessPool(
             max_workers=workers,
@@ -69,10 +72,15 @@ class ParserPool:
         """See `ports.Parsers.page`."""
         return await self._run("page", read_page, body, content_type, url, now)
 
+    async def feed_links(self, body: bytes, *, url: str) -> tuple[str, ...]:
+        """See `ports.Parsers.feed_links`."""
+        return await self._run("links", read_feed_links, body, url)
+
     async def _run(self, what: str, work: Callable[..., Result], *arguments: Any) -> Result:
         limit = self._limits[what]
+        reading = self._pool.schedule(work, args=arguments, timeout=limit)  # a pool that broke is no fault of the text
         try:
-            result: Result = await asyncio.wrap_future(self._pool.schedule(work, args=arguments, timeout=limit))
+            result: Result = await asyncio.wrap_future(reading)
             return result
         except FutureTimeout:
             raise ParserKilled(f"the {what} took more than {limit:.0f} s to read and was given up") from None
@@ -90,7 +98,14 @@ def read_feed(body: bytes, content_type: str, url: str, now: datetime) -> Feed:
     """In a child: see `watchfloor.feeds`."""
     from watchfloor import feeds
 
-    return feeds.read_feed(body, content_type=content_type, url=url, now=now)
+    feed = feeds.read_feed(body, content_type=content_type, url=url, now=now)
+    if (size := _characters(feed)) > GROWTH * len(body) + SPARE:
+        raise ParseError(f"the feed's {len(body)} bytes multiply into {size} characters, as only a bomb does")
+    return feed
+
+
+def _characters(feed: Feed) -> int:
+    return sum(len(entry.summary) + len(entry.content) + len(entry.title) for entry in feed.entries)
 
 
 def read_page(body: bytes, content_type: str, url: str, now: datetime) -> Page:
@@ -98,6 +113,13 @@ def read_page(body: bytes, content_type: str, url: str, now: datetime) -> Page:
     from watchfloor import extract
 
     return extract.read_page(body, content_type=content_type, url=url, now=now)
+
+
+def read_feed_links(body: bytes, url: str) -> tuple[str, ...]:
+    """In a child: see `watchfloor.discovery`."""
+    from watchfloor import discovery
+
+    return discovery.feed_links(body, url)
 
 
 def _prepare(parent: int) -> None:

@@ -92,6 +92,10 @@ class Parsers(Protocol):
 
     async def page(self, body: bytes, *, content_type: str, url: str, now: datetime) -> Page: ...
 
+    async def feed_links(self, body: bytes, *, url: str) -> tuple[str, ...]:
+        """The addresses of feeds that a page names, likeliest first."""
+        ...
+
 
 # -- the archive ------------------------------------------------------------------------------------------------------
 

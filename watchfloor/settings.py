@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     )
     keep_raw_days: int = Field(default=30, ge=0, description="Days for which the raw pages are kept, compressed.")
     keep_text_days: int = Field(default=180, ge=1, description="Days for which texts that did not match are kept.")
-    ping_url: str | None = Field(
+    ping_url: SecretStr | None = Field(
         default=None,
         description="Asked after every good cycle of `serve`: an outside dead-man's switch, which notices silence.",
     )
