@@ -78,6 +78,11 @@ class SqlArchive:
         with self._database.write() as connection:
             return polling.claim_sources(connection, owner, now, lease, shard=shard, limit=limit, everything=everything)
 
+    def known_entries(self, source_id: str, limit: int) -> Mapping[str, datetime | None]:
+        """See `ports.Archive`."""
+        with self._database.read() as connection:
+            return polling.known_entries(connection, source_id, limit)
+
     def keep_poll(self, owner: str, outcome: PollOutcome) -> int:
         """See `ports.Archive`. Writes nothing and returns 0 if the source is no longer leased by `owner`."""
         with self._database.write() as connection:

@@ -120,6 +120,19 @@ def keep_poll(connection: Connection, owner: str, outcome: PollOutcome) -> int:
     return len(fresh)
 
 
+def known_entries(connection: Connection, source_id: str, limit: int) -> dict[str, datetime | None]:
+    """Keys of a source's newest entries, with the date of each."""
+    newest = (
+        select(EntryRow.id, EntryRow.published)
+        .where(EntryRow.source_id == source_id)
+        .order_by(EntryRow.id.desc())
+        .limit(limit)
+        .subquery()
+    )
+    keys = select(EntryKeyRow.key, newest.c.published).join(newest, EntryKeyRow.entry_id == newest.c.id)
+    return {row.key: row.published for row in connection.execute(keys)}
+
+
 def _unknown(connection: Connection, source_id: str, entries: Sequence[Entry]) -> list[Entry]:
     """The entries none of whose keys is known, each once even if the document has it twice."""
     known: set[str] = set()

@@ -1,4 +1,7 @@
-"""Bytes -> Feed: RSS, Atom, RDF and CDF by feedparser, which lives here only; JSON Feed by a small reader. Pure."""
+"""Bytes -> Feed: RSS, Atom, RDF and CDF by feedparser, which lives here only; JSON Feed by a small reader. Pure.
+
+bytes | _readable | prescan.cut | feedparser | _xml_item | identify        (the whole document if the scan doubts)
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,18 @@ import io
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
+from watchfloor import prescan
 from watchfloor.clean import AUTHOR_LENGTH, TEXT_LENGTH, clean_date, clean_line, clean_link, clean_text, html_to_text
 from watchfloor.errors import NotAFeed, ParseError
 from watchfloor.model import Entry, Feed
+from watchfloor.ports import NOTHING_KNOWN
+from watchfloor.prescan import Scanned
 
 GUID_LENGTH = 4096  # a longer one is an article, not a name
 TITLE_WORDS = 15  # of the summary, where there is no title
@@ -41,8 +48,18 @@ class Item:
     language: str | None
 
 
-def read_feed(body: bytes, *, content_type: str, url: str, now: datetime) -> Feed:
+def read_feed(
+    body: bytes,
+    *,
+    content_type: str,
+    url: str,
+    now: datetime,
+    known: Mapping[str, datetime | None] = NOTHING_KNOWN,
+) -> Feed:
     """Read one feed document. `url`: where it came from, against which relative links are resolved.
+
+    `known`: keys of entries that this source brought before, each with its entry's date. They are a hint that saves
+    time: entries that bear one may be left out, and then are counted in `Feed.known` alone.
 
     Raises:
         NotAFeed: it is something else, such as a page.
@@ -52,29 +69,19 @@ def read_feed(body: bytes, *, content_type: str, url: str, now: datetime) -> Fee
         raise NotAFeed("the answer is empty")
     if _looks_like_json(body, content_type):
         return _read_json(body, url, now)
-    return _read_xml(body, content_type, url, now)
+    return _read_xml(body, content_type, url, now, known)
 
 
 # -- XML --------------------------------------------------------------------------------------------------------------
 
 
-def _read_xml(body: bytes, content_type: str, url: str, now: datetime) -> Feed:
-    import feedparser
-
+def _read_xml(body: bytes, content_type: str, url: str, now: datetime, known: Mapping[str, datetime | None]) -> Feed:
     encoding = _encoding_of(body, content_type)
-    try:
-        parsed = feedparser.parse(
-            io.BytesIO(_readable(body, encoding)),
-            sanitize_html=False,
-            resolve_relative_uris=False,
-            response_headers={"content-type": "application/xml; charset=utf-8"},
-        )
-    except Exception as error:  # feedparser lets any exception of the parsers below it through
-        raise ParseError(f"the feed cannot be read: {type(error).__name__}") from error
-    if not parsed.get("version") and not parsed.entries:
+    document = _readable(body, encoding)
+    rest = _read_rest(document, url, now, known) if known else None
+    parsed, items, left_out = rest or (*_read_document(document, url, now), ())
+    if not parsed.get("version") and not items:
         raise NotAFeed(_what_it_is(body))
-    base = clean_link(parsed.feed.get("link"), url) or url
-    items = [_xml_item(entry, url, base, now) for entry in parsed.entries]
     return Feed(
         entries=identify(items),
         title=clean_line(html_to_text(str(parsed.feed.get("title") or ""))),
@@ -83,8 +90,52 @@ def _read_xml(body: bytes, content_type: str, url: str, now: datetime) -> Feed:
         minimum_wait=_minimum_wait(parsed.feed),
         encoding=encoding,
         complaint=_complaint(parsed),
-        undated=sum(item.published is None for item in items),
+        undated=sum(date is None for date in [*(item.published for item in items), *left_out]),
+        left_out=left_out,
     )
+
+
+def _read_rest(
+    document: bytes, url: str, now: datetime, known: Mapping[str, datetime | None]
+) -> tuple[Any, list[Item], tuple[datetime | None, ...]] | None:
+    """What feedparser makes of the document without known items, the items, the dates of those; None on doubt.
+
+    An item whose id is new is read even if its link is known: a feed that gives new ids to old items gets noticed.
+    """
+
+    @cache
+    def link(written: str) -> str | None:
+        return clean_link(written, url)
+
+    def key(item: Scanned) -> str:
+        return _key("guid", item.guid[:GUID_LENGTH]) if item.guid else _key("url", link(item.link) or "")
+
+    rest = prescan.cut(document, lambda item: key(item) in known, link)
+    if rest is None or not rest.known:
+        return None
+    try:
+        parsed, items = _read_document(rest.document, url, now)
+    except ParseError:
+        return None
+    if [(item.guid, item.link) for item in items] != [(item.guid, link(item.link)) for item in rest.kept]:
+        return None  # the scan and feedparser differ about what an item is
+    return parsed, items, tuple(known[key(item)] for item in rest.known)
+
+
+def _read_document(document: bytes, url: str, now: datetime) -> tuple[Any, list[Item]]:
+    import feedparser
+
+    try:
+        parsed = feedparser.parse(
+            io.BytesIO(document),
+            sanitize_html=False,
+            resolve_relative_uris=False,
+            response_headers={"content-type": "application/xml; charset=utf-8"},
+        )
+    except Exception as error:  # feedparser lets any exception of the parsers below it through
+        raise ParseError(f"the feed cannot be read: {type(error).__name__}") from error
+    base = clean_link(parsed.feed.get("link"), url) or url
+    return parsed, [_xml_item(entry, url, base, now) for entry in parsed.entries]
 
 
 def _encoding_of(body: bytes, content_type: str) -> str:

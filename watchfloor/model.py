@@ -90,7 +90,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A feed document that was read. `minimum_wait`: ttl, sy:updatePeriod, skipHours and the like, as one duration."""
+    """A feed document that was read. `minimum_wait`: ttl, sy:updatePeriod, skipHours and the like, as one duration.
+
+    `left_out`: the dates of further entries, which were known before and not read again.
+    """
 
     entries: tuple[Entry, ...]
     title: str = ""
@@ -99,7 +102,13 @@ class Feed:
     minimum_wait: timedelta | None = None
     encoding: str | None = None
     complaint: str | None = None  # what the parser did not like, in words
-    undated: int = 0  # entries whose date is missing or cannot be true
+    undated: int = 0  # entries whose date is missing or cannot be true, those left out included
+    left_out: tuple[datetime | None, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How many entries the document has, those left out included."""
+        return len(self.entries) + len(self.left_out)
 
 
 @dataclass(frozen=True, slots=True)

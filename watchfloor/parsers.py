@@ -12,7 +12,7 @@ import os
 import resource
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import datetime
 from types import TracebackType
@@ -22,6 +22,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from watchfloor.errors import ParseError, ParserKilled
 from watchfloor.model import Feed, Page
+from watchfloor.ports import NOTHING_KNOWN
 
 FEED_SECONDS = 14.0  # 10 MB of honest feed take 8 s on a slow core
 PAGE_SECONDS = 14.0  # 4 MB of honest page take 9 s
@@ -64,9 +65,17 @@ class ParserPool:
         self._pool.stop()  # type: ignore[no-untyped-call]  # pebble's is
         self._pool.join()
 
-    async def feed(self, body: bytes, *, content_type: str, url: str, now: datetime) -> Feed:
+    async def feed(
+        self,
+        body: bytes,
+        *,
+        content_type: str,
+        url: str,
+        now: datetime,
+        known: Mapping[str, datetime | None] = NOTHING_KNOWN,
+    ) -> Feed:
         """See `ports.Parsers.feed`."""
-        return await self._run("feed", read_feed, body, content_type, url, now)
+        return await self._run("feed", read_feed, body, content_type, url, now, dict(known))
 
     async def page(self, body: bytes, *, content_type: str, url: str, now: datetime) -> Page:
         """See `ports.Parsers.page`."""
@@ -94,11 +103,13 @@ class ParserPool:
             raise ParseError(f"the {what} cannot be read: {type(error).__name__}") from error
 
 
-def read_feed(body: bytes, content_type: str, url: str, now: datetime) -> Feed:
+def read_feed(
+    body: bytes, content_type: str, url: str, now: datetime, known: Mapping[str, datetime | None] = NOTHING_KNOWN
+) -> Feed:
     """In a child: see `watchfloor.feeds`."""
     from watchfloor import feeds
 
-    feed = feeds.read_feed(body, content_type=content_type, url=url, now=now)
+    feed = feeds.read_feed(body, content_type=content_type, url=url, now=now, known=known)
     if (size := _characters(feed)) > GROWTH * len(body) + SPARE:
         raise ParseError(f"the feed's {len(body)} bytes multiply into {size} characters, as only a bomb does")
     return feed

@@ -2,7 +2,7 @@
 
     sources.yaml
       | archive.claim_sources                              poll
-      |   door.get | parsers.feed | rhythm.after_...
+      |   door.get | archive.known_entries | parsers.feed | rhythm.after_...
       | archive.keep_poll            entries + articles
       v
       | archive.claim_pages                                collect
@@ -34,7 +34,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from watchfloor import alerting, articles, leases, rhythm, stories
+from watchfloor import alerting, articles, leases, prescan, rhythm, stories
 from watchfloor.articles import Asked
 from watchfloor.errors import FetchError, WatchfloorError
 from watchfloor.fetch import cache_lifetime
@@ -47,6 +47,7 @@ SOURCES_AT_ONCE = 256  # claimed at the same time; the door says how many are as
 PAGES_AT_ONCE = 500  # claimed at the same time: many, so that one slow host does not starve the others
 JUDGED_AT_ONCE = 200  # a transaction of some tenths of a second
 SENT_AT_ONCE = 8
+LOOK_BACK = 2  # so many times the length of its feed: of a source's entries those that the feed may still name
 WHOLE = Shard()
 
 
@@ -258,7 +259,10 @@ async def _read_answer(floor: Floor, job: PollJob, answer: Answer) -> PollOutcom
             job.source, job.state, answer, lifetime=cache_lifetime(answer.headers, now), now=now, jitter=jitter
         )
         return PollOutcome(job.source.id, now, "not_modified", state, status=answer.status)
-    feed = await floor.parsers.feed(answer.body, content_type=answer.content_type, url=answer.final_url, now=now)
+    known = floor.archive.known_entries(job.source.id, LOOK_BACK * prescan.at_most(answer.body))
+    feed = await floor.parsers.feed(
+        answer.body, content_type=answer.content_type, url=answer.final_url, now=now, known=known
+    )
     state = rhythm.after_answer(
         job.source,
         job.state,

@@ -32,6 +32,7 @@ from watchfloor.model import (
 from watchfloor.query import Node
 
 Clock = Callable[[], datetime]
+NOTHING_KNOWN: Mapping[str, datetime | None] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,17 @@ class Door(Protocol):
 class Parsers(Protocol):
     """Foreign bytes -> Feed or Page, in processes that are killed when they outrun time or memory. Raise ParseError."""
 
-    async def feed(self, body: bytes, *, content_type: str, url: str, now: datetime) -> Feed:
-        """`url`: where the body came from, against which relative links are resolved."""
+    async def feed(
+        self,
+        body: bytes,
+        *,
+        content_type: str,
+        url: str,
+        now: datetime,
+        known: Mapping[str, datetime | None] = NOTHING_KNOWN,
+    ) -> Feed:
+        """`url`: where the body came from, against which relative links are resolved. `known`: keys of entries that
+        need not be read again, with their dates."""
         ...
 
     async def page(self, body: bytes, *, content_type: str, url: str, now: datetime) -> Page: ...
@@ -172,6 +182,10 @@ class Archive(Protocol):
         self, owner: str, now: datetime, lease: timedelta, *, shard: Shard, limit: int, everything: bool = False
     ) -> list[PollJob]:
         """Due sources (all with `everything`, but none whose host is inside a Retry-After), oldest due first."""
+        ...
+
+    def known_entries(self, source_id: str, limit: int) -> Mapping[str, datetime | None]:
+        """Keys of the newest `limit` entries of a source, each with its entry's date: a hint for the parser."""
         ...
 
     def keep_poll(self, owner: str, outcome: PollOutcome) -> int:

@@ -222,9 +222,8 @@ def _spread(wait: timedelta, jitter: float) -> timedelta:
 
 def _dates(feed: Feed, now: datetime) -> list[datetime]:
     """The dates of its items that are not in the future, newest first, each once."""
-    return sorted(
-        {entry.published for entry in feed.entries if entry.published and entry.published <= now}, reverse=True
-    )
+    dates = [*(entry.published for entry in feed.entries), *feed.left_out]
+    return sorted({date for date in dates if date and date <= now}, reverse=True)
 
 
 def _newest(feed: Feed, now: datetime) -> datetime | None:
@@ -282,7 +281,7 @@ def _with_health(state: FeedState, feed: Feed, now: datetime) -> FeedState:
 def _health(state: FeedState, feed: Feed, now: datetime) -> tuple[str, str | None]:
     if silence := _silence(state, now):
         return "silent", silence
-    if feed.entries and feed.undated == len(feed.entries):
+    if feed.size and feed.undated == feed.size:
         return "undated", "none of its items has a date that can be true"
     return "ok", _remark(state, feed)
 
@@ -290,7 +289,7 @@ def _health(state: FeedState, feed: Feed, now: datetime) -> tuple[str, str | Non
 def _remark(state: FeedState, feed: Feed) -> str | None:
     if state.last_unconditional is None:
         return "its validators stay the same while its items change; it is asked for in full each time"
-    if not feed.entries:
+    if not feed.size:
         return "the feed has no items"
     return _move(state) or feed.complaint
 
