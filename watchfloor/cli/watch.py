@@ -6,6 +6,7 @@ import asyncio
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,14 +15,16 @@ from cyclopts import Parameter
 from watchfloor import pipeline, wiring
 from watchfloor.cli import DONE, FAILED
 from watchfloor.cli.options import CycleOptions, Format
-from watchfloor.cli.printing import as_json, console, print_hits
+from watchfloor.cli.printing import as_json, console, print_hits, when
 from watchfloor.model import Filters
 from watchfloor.pipeline import Floor, Report, Watcher
 from watchfloor.query import parse
 from watchfloor.settings import load, shipped
 
 if TYPE_CHECKING:
-    from watchfloor.model import Alert, Collected, PageJob, PollJob, PollOutcome
+    from zoneinfo import ZoneInfo
+
+    from watchfloor.model import Alert, Collected, FeedState, PageJob, PollJob, PollOutcome
     from watchfloor.settings import Settings
 
 
@@ -76,6 +79,7 @@ class Screen(Watcher):
         self.counts: Counter[str] = Counter()
         self._line: Any = None
         self._deliveries = False
+        self._states: Callable[[], Mapping[str, FeedState]] = dict
 
     def progress(self, floor: Floor) -> Any:
         """A context that shows the counts while they grow, on a terminal only."""
@@ -83,6 +87,7 @@ class Screen(Watcher):
         from rich.status import Status
 
         self._deliveries = bool(floor.sender.targets)
+        self._states = floor.archive.states
         self._line = Status("asking the sources ...", console=Console(stderr=True))
         return self._line
 
@@ -118,12 +123,22 @@ class Screen(Watcher):
             self._print_alerts()
         for line in summary(report):
             out.print(line, markup=False)
+        if not report.asked and (line := _when_due(self._states(), self.settings.zone)):
+            out.print(line, markup=False)
 
     def _print_alerts(self) -> None:
         from alerts.render import render_terminal
 
         for alert in self.alerts:
             console().print(render_terminal(alert, self.settings.zone), markup=False)
+
+
+def _when_due(states: Mapping[str, FeedState], zone: ZoneInfo) -> str:
+    """Why nobody was asked: a second look would only annoy the publishers."""
+    if not states:
+        return "There are no sources; `watchfloor sources add ADDRESS` adds one."
+    due = min((state.next_at for state in states.values() if state.next_at and not state.gone), default=None)
+    return f"None of {len(states)} sources is due before {when(due, zone)}; --now asks all of them." if due else ""
 
 
 def summary(report: Report) -> list[str]:
