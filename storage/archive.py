@@ -9,7 +9,7 @@ handwork.py  what an analyst decides       facets.py    what its matches have in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -17,11 +17,12 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from storage import care, facets, handwork, judging, labels, outbox, pages, polling, reading, search, words
+from storage import care, facets, handwork, judging, labels, outbox, pages, past, polling, reading, search, words
 from storage.care import TableSize
 from storage.engine import Database
 from storage.reading import SourceOverview
 from storage.schema import CycleRow
+from watchfloor.backtesting import Past
 from watchfloor.model import (
     Alert,
     Article,
@@ -44,7 +45,7 @@ from watchfloor.model import (
     Source,
     StoryRecord,
 )
-from watchfloor.ports import Group, Judged, Settled, Shard, StoryState, Tell
+from watchfloor.ports import Group, Judged, Settled, Shard, Sketched, StoryState, Tell
 from watchfloor.query import Node
 
 WORDS = 0x776F7264  # "word": the key under which two who would fill the index exclude each other
@@ -271,6 +272,22 @@ class SqlArchive:
         """All that is known of one article, by its number or an address of it; None if there is none."""
         with self._database.read() as connection:
             return reading.find_article(connection, id_or_url)
+
+    # -- learning -----------------------------------------------------------------------------------------------------
+
+    def count_past(self, since: datetime, until: datetime) -> tuple[int, int]:
+        """See `trials.PastArchive`."""
+        with self._database.read() as connection:
+            return past.count(connection, since, until), past.count_pruned(connection, since, until)
+
+    def past(self, since: datetime, until: datetime, *, at_once: int) -> Iterator[Sequence[Past]]:
+        """See `trials.PastArchive`. Others may write between two batches."""
+        return past.stream(self._database.read, since, until, at_once)
+
+    def sketches(self, since: datetime, until: datetime) -> list[tuple[datetime, Sketched]]:
+        """See `trials.PastArchive`."""
+        with self._database.read() as connection:
+            return past.sketches(connection, since, until)
 
     # -- care ---------------------------------------------------------------------------------------------------------
 

@@ -40,8 +40,9 @@ from watchfloor.errors import FetchError, WatchfloorError
 from watchfloor.fetch import cache_lifetime
 from watchfloor.match import Matcher
 from watchfloor.model import Alert, Article, Collected, Delivery, Grade, PageJob, PollJob, PollOutcome
-from watchfloor.ports import Answer, Archive, Clock, Door, Judged, Parsers, Sender, Shard, StoryState
+from watchfloor.ports import Answer, Archive, Clock, Door, Parsers, Sender, Shard, StoryState
 from watchfloor.routes import Route
+from watchfloor.weighing import weigh
 
 SOURCES_AT_ONCE = 256  # claimed at the same time; the door says how many are asked
 PAGES_AT_ONCE = 500  # claimed at the same time: many, so that one slow host does not starve the others
@@ -356,23 +357,6 @@ def _settle(floor: Floor, report: Report, batch: Sequence[Article]) -> None:
     report.stories_new += settled.stories_new
     report.stories_updated += settled.stories_updated
     _note_alerts(floor, report, settled.alerts)
-
-
-def weigh(matcher: Matcher, article: Article) -> Judged:
-    """The verdict on an article and, where it is relevant, the sketch that grouping compares."""
-    verdict = matcher.judge(article.title, article.text, language=article.language)
-    if not verdict.relevant:
-        return Judged(article, verdict)
-    sketch = stories.sketch(
-        title=article.title,
-        text=article.text,
-        publisher=article.publisher,
-        published=article.published,
-        first_seen=article.first_seen,
-        entities=[entity.name for entity in verdict.entities],
-        language=verdict.language,
-    )
-    return Judged(article, verdict, sketch)
 
 
 def _teller(floor: Floor, now: datetime) -> Callable[[Sequence[StoryState]], Sequence[Alert]]:

@@ -46,6 +46,14 @@ class WatchlistOptions:
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
+class LearningOptions(ArchiveOptions):
+    """What a command takes that holds the watchlist against the archive."""
+
+    watchlist: Annotated[Path | None, _setting("watchlist")] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
 class DoorOptions:
     """What a command that asks the network takes."""
 

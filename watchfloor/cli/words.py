@@ -18,6 +18,7 @@ from watchfloor.cli.printing import as_line, table
 from watchfloor.errors import ConfigurationError
 
 watchlist_app = App(name="watchlist", help="The watchlist: topics, keywords, contexts, entities.")
+watchlist_app.command("watchfloor.cli.learning:backtest", name="backtest")
 File = Annotated[str, Parameter(help="A file of JSON lines; - for standard input.")]
 
 
