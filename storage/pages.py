@@ -14,7 +14,7 @@ from storage import words
 from storage.dialects import chunks, put
 from storage.leases import is_due, is_free, is_in, lease_end
 from storage.mapping import entry_of, source_of
-from storage.polling import is_old_news, waits
+from storage.polling import is_old_news, keep_wait, waits
 from storage.schema import ArticleRow, EntryKeyRow, EntryRow, RawPageRow, SourceRow, WorkRow
 from watchfloor.model import Collected, Entry, PageJob, Source
 from watchfloor.ports import Shard
@@ -107,6 +107,8 @@ def keep_page(connection: Connection, owner: str, collected: Collected) -> None:
         update(ArticleRow).where(ArticleRow.id == collected.article_id).values(_article_values(collected, before))
     )
     _keep_raw(connection, collected)
+    if collected.busy_host and collected.host_not_before:
+        keep_wait(connection, collected.busy_host, collected.host_not_before)
     if collected.retry_at:
         connection.execute(update(WorkRow).where(mine).values(due_at=collected.retry_at, owner=None, until=None))
     else:

@@ -79,6 +79,11 @@ def waits(host: Any, now: datetime) -> Any:
     return exists().where(HostRow.host == host, ~is_due(HostRow.not_before, now))
 
 
+def keep_wait(connection: Connection, host: str, not_before: datetime) -> None:
+    """Remember that a host asked us to wait; the later word stands."""
+    put(connection, HostRow, [{"host": host, "not_before": not_before}], key=["host"])
+
+
 def release_sources(connection: Connection, owner: str, ids: Iterable[str]) -> None:
     """Free those of these sources that `owner` holds."""
     for chunk in chunks(ids):
@@ -116,7 +121,7 @@ def keep_poll(connection: Connection, owner: str, outcome: PollOutcome) -> int:
         update(SourceRow).where(SourceRow.id == outcome.source_id).values(**state, owner=None, until=None)
     )
     if outcome.host and outcome.host_not_before:
-        put(connection, HostRow, [{"host": outcome.host, "not_before": outcome.host_not_before}], key=["host"])
+        keep_wait(connection, outcome.host, outcome.host_not_before)
     return len(fresh)
 
 

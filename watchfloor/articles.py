@@ -46,6 +46,8 @@ def compose(job: PageJob, asked: Asked, now: datetime) -> Collected:
         status=asked.status,
         error=in_words(asked.error) if asked.error else None,
         retry_at=_retry_at(job, asked.error, now),
+        busy_host=asked.error.busy_host if isinstance(asked.error, FetchError) else None,
+        host_not_before=_host_not_before(asked.error, now),
     )
 
 
@@ -83,6 +85,12 @@ def _retry_at(job: PageJob, error: WatchfloorError | None, now: datetime) -> dat
     wait = RETRY_AFTER[job.attempts]
     asked_for = error.retry_after if isinstance(error, FetchError) else None
     return now + max(wait, asked_for or wait)
+
+
+def _host_not_before(error: WatchfloorError | None, now: datetime) -> datetime | None:
+    if not isinstance(error, FetchError) or error.busy_host is None or error.retry_after is None:
+        return None
+    return now + error.retry_after
 
 
 def status_of(error: WatchfloorError | None) -> int | None:

@@ -89,19 +89,27 @@ class AlertsError(ConfigurationError):
 
 
 class FetchError(WatchfloorError):
-    """No usable answer. Attributes: url (as asked), reason (in words), retry_after (as the server asked, else None)."""
+    """No usable answer. Attributes: url (as asked), reason (in words), retry_after (as the server asked, else None).
 
-    def __init__(self, url: str, reason: str, *, retry_after: timedelta | None = None) -> None:
-        self.url, self.reason, self.retry_after = url, reason, retry_after
+    `busy_host`: the host that asked for `retry_after`, which may be another than that of `url`; None: it speaks of this
+    address alone.
+    """
+
+    def __init__(
+        self, url: str, reason: str, *, retry_after: timedelta | None = None, busy_host: str | None = None
+    ) -> None:
+        self.url, self.reason, self.retry_after, self.busy_host = url, reason, retry_after, busy_host
         super().__init__(f"{url}: {reason}")
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_refetch, (type(self), self.url, self.reason, self.retry_after))
+        return (_refetch, (type(self), self.url, self.reason, self.retry_after, self.busy_host))
 
 
-def _refetch(kind: type[FetchError], url: str, what: Any, retry_after: timedelta | None) -> FetchError:
+def _refetch(
+    kind: type[FetchError], url: str, what: Any, retry_after: timedelta | None, busy_host: str | None
+) -> FetchError:
     """Unpickle, as `_rebuild` does; `what` is the reason, or the status of an HttpStatus."""
-    return kind(url, what, retry_after=retry_after)
+    return kind(url, what, retry_after=retry_after, busy_host=busy_host)
 
 
 class Refused(FetchError):
@@ -121,9 +129,11 @@ class BadAnswer(FetchError):
 class HttpStatus(FetchError):
     """An answer with a status of 400 and above. Attribute: status."""
 
-    def __init__(self, url: str, status: int, *, retry_after: timedelta | None = None) -> None:
+    def __init__(
+        self, url: str, status: int, *, retry_after: timedelta | None = None, busy_host: str | None = None
+    ) -> None:
         self.status = status
-        super().__init__(url, f"HTTP {status}", retry_after=retry_after)
+        super().__init__(url, f"HTTP {status}", retry_after=retry_after, busy_host=busy_host)
 
     @property
     def retryable(self) -> bool:  # type: ignore[override]
@@ -131,7 +141,7 @@ class HttpStatus(FetchError):
         return self.status in (408, 425, 429) or self.status >= 500
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_refetch, (type(self), self.url, self.status, self.retry_after))
+        return (_refetch, (type(self), self.url, self.status, self.retry_after, self.busy_host))
 
 
 class ParseError(WatchfloorError):

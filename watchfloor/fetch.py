@@ -492,8 +492,8 @@ class HttpDoor:
             try:
                 hop = await self._within(left, url, ask, validators)
             except HttpStatus as error:
-                if error.status in BUSY and error.retry_after:
-                    self._turns.close(host, error.retry_after.total_seconds(), error.status)
+                if error.busy_host and error.retry_after:
+                    self._turns.close(error.busy_host, error.retry_after.total_seconds(), error.status)
                 raise
             return hop, asyncio.get_running_loop().time() - began
 
@@ -524,7 +524,9 @@ class HttpDoor:
         async with self._session.get(url, headers=headers, allow_redirects=False, proxy=self._proxy) as response:
             kept = _kept_headers(response.raw_headers)
             if response.status >= 400:
-                raise HttpStatus(ask.url, response.status, retry_after=retry_after(kept, self._clock()))
+                wait = retry_after(kept, self._clock())
+                busy_host = url.raw_host if wait and response.status in BUSY else None
+                raise HttpStatus(ask.url, response.status, retry_after=wait, busy_host=busy_host)
             if response.status in REDIRECTS or (response.status == 304 and validators):
                 return _Hop(response.status, kept)
             if response.status == 304:
@@ -551,6 +553,7 @@ class HttpDoor:
                 ask.url,
                 f"robots.txt could not be read ({known.trouble.reason}), so no page is asked for",
                 retry_after=timedelta(seconds=max(left, 0)),
+                busy_host=known.trouble.busy_host,
             )
         assert known.rules
         if not known.rules.allow(str(url)):

@@ -184,6 +184,8 @@ class Collected:
     status: int | None = None
     error: str | None = None
     retry_at: datetime | None = None
+    busy_host: str | None = None  # a host that asked us to wait until `host_not_before`
+    host_not_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

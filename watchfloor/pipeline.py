@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -34,13 +35,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from watchfloor import alerting, articles, leases, prescan, rhythm, stories
+from watchfloor import alerting, articles, leases, logs, prescan, rhythm, stories
 from watchfloor.articles import Asked
 from watchfloor.errors import FetchError, WatchfloorError
 from watchfloor.fetch import cache_lifetime
 from watchfloor.match import Matcher
-from watchfloor.model import Alert, Article, Collected, Delivery, Grade, PageJob, PollJob, PollOutcome
-from watchfloor.ports import Answer, Archive, Clock, Door, Parsers, Sender, Shard, StoryState
+from watchfloor.model import Alert, Article, Collected, Delivery, Grade, PageJob, PollJob, PollOutcome, Verdict
+from watchfloor.ports import Answer, Archive, Clock, Door, Judged, Parsers, Sender, Shard, StoryState
 from watchfloor.routes import Route
 from watchfloor.weighing import weigh
 
@@ -154,6 +155,7 @@ async def finish(floor: Floor, report: Report, began: datetime) -> None:
     ended = floor.clock()
     report.seconds = (ended - began).total_seconds()
     floor.archive.keep_cycle(began, ended, report.as_json())
+    logs.say("cycle", seconds=report.seconds, detail=json.dumps(report.as_json()))
 
 
 async def watch(floor: Floor, report: Report, *, shard: Shard = WHOLE, everything: bool = False) -> None:
@@ -230,6 +232,7 @@ async def _poll_one(floor: Floor, report: Report, out: Stage, job: PollJob) -> N
     report.not_modified += outcome.result == "not_modified"
     report.failed += outcome.result == "failed"
     report.unreachable += outcome.result == "failed" and outcome.status is None
+    logs.say("polled", source=job.source.id, status=outcome.status, detail=outcome.error or outcome.result)
     floor.watcher.polled(job, outcome, new)
     if new:
         out.brought()
@@ -250,6 +253,14 @@ async def ask_feed(floor: Floor, job: PollJob) -> PollOutcome:
         return await _read_answer(floor, job, answer)
     except WatchfloorError as error:
         return _failed_poll(floor, job, error, answer)
+    except Exception as error:
+        return _failed_poll(floor, job, _fault_of_ours("polling", error, source=job.source.id), answer)
+
+
+def _fault_of_ours(doing: str, error: Exception, **about: object) -> WatchfloorError:
+    """What nobody foresaw costs one item, is loud in the log, and is a row like any other failure."""
+    logs.warn(f"{doing} failed by a fault of Watchfloor's own", trace=error, **about)
+    return WatchfloorError(f"a fault of Watchfloor's own ({type(error).__name__}); please report it")
 
 
 async def _read_answer(floor: Floor, job: PollJob, answer: Answer) -> PollOutcome:
@@ -280,6 +291,7 @@ async def _read_answer(floor: Floor, job: PollJob, answer: Answer) -> PollOutcom
 def _failed_poll(floor: Floor, job: PollJob, error: WatchfloorError, answer: Answer | None) -> PollOutcome:
     now = floor.clock()
     wait = error.retry_after if isinstance(error, FetchError) else None
+    busy_host = error.busy_host if isinstance(error, FetchError) else None
     return PollOutcome(
         source_id=job.source.id,
         at=now,
@@ -287,7 +299,7 @@ def _failed_poll(floor: Floor, job: PollJob, error: WatchfloorError, answer: Ans
         state=rhythm.after_failure(job.source, job.state, error, now=now, jitter=floor.jitter()),
         status=answer.status if answer else articles.status_of(error),
         error=articles.in_words(error),
-        host=urlsplit(rhythm.effective_url(job.source, job.state)).hostname,
+        host=busy_host or urlsplit(rhythm.effective_url(job.source, job.state)).hostname,
         host_not_before=now + wait if wait else None,
     )
 
@@ -314,6 +326,8 @@ async def _collect_one(floor: Floor, report: Report, out: Stage, job: PageJob) -
     collected = articles.compose(job, await ask_page(floor, job), floor.clock())
     floor.archive.keep_page(floor.owner, collected)
     report.grades[collected.grade.value] += 1
+    detail = collected.error or collected.grade.value
+    logs.say("read", source=job.source.id, article=job.article_id, status=collected.status, detail=detail)
     floor.watcher.collected(job, collected)
     out.brought()
 
@@ -330,6 +344,9 @@ async def ask_page(floor: Floor, job: PageJob) -> Asked:
         )
     except WatchfloorError as error:
         return Asked(error=error, status=answer.status if answer else articles.status_of(error))
+    except Exception as error:
+        fault = _fault_of_ours("reading a page", error, article=job.article_id, url=job.entry.url)
+        return Asked(error=fault, status=answer.status if answer else None)
     return Asked(page=page, final_url=answer.final_url, status=answer.status, raw=answer.body)
 
 
@@ -348,7 +365,7 @@ async def judge(floor: Floor, report: Report, texts: Stage) -> None:
 
 
 def _settle(floor: Floor, report: Report, batch: Sequence[Article]) -> None:
-    judged = [weigh(floor.matcher, article) for article in batch]
+    judged = [_weigh_safely(floor.matcher, article) for article in batch]
     now = floor.clock()
     settled = floor.archive.settle(floor.owner, judged, stories.group, _teller(floor, now), now)
     report.judged += sum(one.verdict.judged for one in judged)
@@ -357,6 +374,15 @@ def _settle(floor: Floor, report: Report, batch: Sequence[Article]) -> None:
     report.stories_new += settled.stories_new
     report.stories_updated += settled.stories_updated
     _note_alerts(floor, report, settled.alerts)
+
+
+def _weigh_safely(matcher: Matcher, article: Article) -> Judged:
+    """A text that our own rules choke on is kept as not judged: it must not hold up those behind it for ever."""
+    try:
+        return weigh(matcher, article)
+    except Exception as error:
+        _fault_of_ours("judging", error, article=article.id, url=article.url)
+        return Judged(article, Verdict(judged=False, language=article.language, relevant=False, score=0, threshold=0))
 
 
 def _teller(floor: Floor, now: datetime) -> Callable[[Sequence[StoryState]], Sequence[Alert]]:
@@ -391,6 +417,7 @@ def digest_of(archive: Archive, route: Route, period: alerting.Period, now: date
 def _note_alerts(floor: Floor, report: Report, alerts: Sequence[Alert]) -> None:
     report.alerts += len(alerts)
     for alert in alerts:
+        logs.say("alert", detail=f"{alert.kind} on {alert.route}: {alert.key}")
         floor.watcher.alerted(alert)
 
 
@@ -415,6 +442,7 @@ async def _deliver_one(floor: Floor, report: Report, delivery: Delivery) -> None
     now = floor.clock()
     next_at = alerting.next_attempt(delivery.attempts, outcome, now, floor.jitter())
     floor.archive.keep_delivery(floor.owner, delivery.id, outcome, next_at, now)
+    logs.say("sent" if outcome.result == "sent" else "not sent", target=delivery.target, detail=outcome.detail)
     report.sent += outcome.result == "sent"
     report.unknown += outcome.result == "unknown" and next_at is None
     report.dead += outcome.result in ("retry", "refused") and next_at is None

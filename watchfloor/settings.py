@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
@@ -72,6 +72,10 @@ class Settings(BaseSettings):
     )
     keep_raw_days: int = Field(default=30, ge=0, description="Days for which the raw pages are kept, compressed.")
     keep_text_days: int = Field(default=180, ge=1, description="Days for which texts that did not match are kept.")
+    log: Literal["quiet", "text", "json"] = Field(
+        default="quiet",
+        description="Log lines on standard error: quiet (warnings alone), text, or json; all with the same keys.",
+    )
     ping_url: SecretStr | None = Field(
         default=None,
         description="Asked after every good cycle of `serve`: an outside dead-man's switch, which notices silence.",
@@ -92,6 +96,12 @@ class Settings(BaseSettings):
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"{value!r} is not a time zone; use a name such as Europe/Berlin") from error
         return value
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be shown anywhere."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        return tuple(value.get_secret_value() for value in values if isinstance(value, SecretStr))
 
     @property
     def zone(self) -> ZoneInfo:

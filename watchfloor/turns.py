@@ -39,7 +39,7 @@ class Turns:
         place = self._host(host)
         async with place.slots:
             async with place.gate:  # starts of one host follow each other, however many may run at once
-                await self._rest(place, url)
+                await self._rest(host, place, url)
                 await self._in_all.acquire()  # after the wait: who waits for his host must not hold up the others
                 place.next_start = _now() + max(self._delay, place.delay)
             try:
@@ -61,12 +61,12 @@ class Turns:
     def _host(self, host: str) -> _Host:
         return self._hosts.setdefault(host, _Host(asyncio.Semaphore(self._per_host)))
 
-    async def _rest(self, place: _Host, url: str) -> None:
+    async def _rest(self, host: str, place: _Host, url: str) -> None:
         while (left := place.next_start - _now()) > 0 and place.closed_until <= _now():  # noqa: ASYNC110 (waits for a time that may move)
             await asyncio.sleep(left)
         closed_for = place.closed_until - _now()
         if closed_for > 0:
-            raise HttpStatus(url, place.closed_by, retry_after=timedelta(seconds=closed_for))
+            raise HttpStatus(url, place.closed_by, retry_after=timedelta(seconds=closed_for), busy_host=host)
 
 
 def _now() -> float:

@@ -5,12 +5,14 @@ What is heavy (the parsers, Apprise, Alembic) is imported where it is made, so t
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from watchfloor import leases, sources, watchlist
+from watchfloor import leases, logs, sources, watchlist
 from watchfloor.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from watchfloor.parsers import ParserPool
     from watchfloor.pipeline import Floor, Watcher
     from watchfloor.watchlist import Watchlist
+
+
+_SECRETS = re.compile(r"^\s*(?:export\s+)?(?:APPRISE_URLS|\w*PASSWORD|\w*PROXY|\w*PING_URL|\w+=.*:.+@)", re.MULTILINE)
 
 
 def now() -> datetime:
@@ -64,6 +69,13 @@ def open_sender(settings: Settings, policy: Policy) -> Iterator[AppriseSender]:
         yield sender
 
 
+def readable_by_others(settings: Settings) -> list[Path]:
+    """The files that may hold secrets and that more people than their owner can read."""
+    files = [settings.alerts_path] if settings.alerts_path else []
+    files += [path for path in [Path(".env")] if path.is_file() and _SECRETS.search(path.read_text("utf-8", "replace"))]
+    return [path for path in files if path.is_file() and path.stat().st_mode & 0o077]
+
+
 def check(settings: Settings) -> None:
     """Read every file of the user's, so that a fault is one line now and not one in every scheduled run."""
     sources.load(settings.sources_path)
@@ -99,6 +111,9 @@ async def open_floor(settings: Settings, watcher: Watcher | None = None) -> Asyn
     known = sources.load(settings.sources_path)
     matcher = load_matcher(settings)
     policy = load_policy(settings)
+    logs.begin(settings.log, [*settings.secrets, *(address.url for address in policy.targets)])
+    for path in readable_by_others(settings):
+        logs.warn("secrets others can read", detail=f"{path} can be read by others: chmod 600 {path}")
     archive = open_archive(settings)
     archive.register(known, now())
     async with open_door(settings) as door, open_parsers(settings) as parsers:

@@ -88,6 +88,7 @@ class CycleOptions(AlertsOptions, DoorOptions):
     keep_raw_days: Annotated[int | None, _setting("keep_raw_days")] = None
     keep_text_days: Annotated[int | None, _setting("keep_text_days")] = None
     ping_url: Annotated[str | None, _setting("ping_url")] = None
+    log: Annotated[Literal["quiet", "text", "json"] | None, _setting("log")] = None
 
     def export(self) -> None:
         """Put the given options into the environment, where the processes of scheduled runs find them."""
