@@ -1,8 +1,8 @@
-"""`watchfloor serve`: Prefect's server, the schedules, and a liveness address, in one process tree.
+"""`watchfloor serve`: Prefect's server, the schedules, and the desk's page, in one process tree.
 
 serve ── prefect server (a child, unless PREFECT_API_URL names one that runs)
   ├───── runner: starts a process for each scheduled run of flows.*
-  └───── page: /healthz
+  └───── the desk's page, and /healthz
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
     from prefect.schedules import Schedule
 
+    from watchfloor.web.guard import Guard
 SERVER_START = 120.0  # seconds; on a busy machine Prefect's server needs most of a minute for its first migration
 SERVER_STOP = 15.0
 HOME = Path("data/prefect")
@@ -49,20 +50,18 @@ def serve(settings: Settings, *, every: timedelta, host: str, port: int) -> None
         ServerError: Prefect's server did not come up.
     """
     wiring.check(settings)
-    archive = wiring.open_archive(settings)
+    app = wiring.make_page(settings, host=host, every=every)
     set_defaults()
     with prefect_server() as url:
         print(f"Prefect's page and API: {url.removesuffix('/api')}", flush=True)
-        print(f"Liveness: http://{host}:{port}/healthz", flush=True)
-        asyncio.run(_serve(settings, archive, every=every, host=host, port=port))
+        print(f"The desk: http://{host}:{port}/", flush=True)
+        asyncio.run(_serve(settings, app, every=every, host=host, port=port))
 
 
-async def _serve(settings: Settings, archive: Any, *, every: timedelta, host: str, port: int) -> None:
+async def _serve(settings: Settings, app: Guard, *, every: timedelta, host: str, port: int) -> None:
     import uvicorn
     from prefect.client.orchestration import get_client
     from prefect.runner import Runner
-
-    from watchfloor.web.app import make_app
 
     runner = Runner(name=NAME, pause_on_shutdown=False, query_seconds=5)
     deployments = await make_deployments(settings, every)
@@ -70,8 +69,9 @@ async def _serve(settings: Settings, archive: Any, *, every: timedelta, host: st
         await free_orphans(client, [deployment.flow_name or "" for deployment in deployments])
     for deployment in deployments:
         await runner.aadd_deployment(deployment)
-    app = make_app(archive, every=every, clock=wiring.now, host=host)
-    page = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", lifespan="off"))
+    page = uvicorn.Server(
+        uvicorn.Config(app, host=host, port=port, log_level="warning", lifespan="off", server_header=False)
+    )
     async with asyncio.TaskGroup() as group:
         running = group.create_task(runner.start())
         serving = group.create_task(page.serve())

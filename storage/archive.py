@@ -5,20 +5,22 @@ pages.py     texts                         reading.py   what is known, as types 
 judging.py   verdicts, stories, alerts     care.py      leases of the dead, retention, back-up, size
 words.py     the full-text index           search.py    questions to it
 handwork.py  what an analyst decides       facets.py    what its matches have in common
+desk.py      what the pages show
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import insert
 
-from storage import care, facets, handwork, judging, labels, outbox, pages, past, polling, reading, search, words
+from storage import care, desk, facets, handwork, judging, labels, outbox, pages, past, polling, reading, search, words
 from storage.care import TableSize
+from storage.desk import Card, Company, Dossier, Narrowing, Standing
 from storage.engine import Database
 from storage.reading import SourceOverview
 from storage.schema import CycleRow
@@ -288,6 +290,38 @@ class SqlArchive:
         """See `trials.PastArchive`."""
         with self._database.read() as connection:
             return past.sketches(connection, since, until)
+
+    # -- the desk's pages ---------------------------------------------------------------------------------------------
+
+    def standings(self, since: datetime, until: datetime, narrowing: Narrowing) -> Sequence[Standing]:
+        """What ranks the stories that were new or changed in this time (`until` excluded), latest change first."""
+        with self._database.read() as connection:
+            return desk.standings(connection, since, until, narrowing)
+
+    def cards(self, story_ids: Sequence[int]) -> Sequence[Card]:
+        """These stories for a list, in this order; one without a relevant article is left out."""
+        with self._database.read() as connection:
+            return desk.cards(connection, story_ids)
+
+    def dossier(self, story_id: int) -> Dossier | None:
+        """A story by its number, or by that of one that turned out to be it; None if there is none."""
+        with self._database.read() as connection:
+            return desk.dossier(connection, story_id)
+
+    def days(self, tag: str, since: date, until: date) -> Mapping[date, int]:
+        """How many relevant articles have a tag of `storage.words`, day by day in UTC (`until` excluded)."""
+        with self._database.read() as connection:
+            return desk.days(connection, tag, since, until)
+
+    def company(self, tag: str) -> Company:
+        """Who and what the newest relevant articles with a tag of `storage.words` name."""
+        with self._database.read() as connection:
+            return desk.company(connection, tag)
+
+    def sources_lately(self, since: datetime) -> Sequence[SourceOverview]:
+        """All active sources by name, with their articles first seen since then by grade."""
+        with self._database.read() as connection:
+            return desk.sources_lately(connection, since)
 
     # -- care ---------------------------------------------------------------------------------------------------------
 

@@ -25,6 +25,8 @@ ONE_ROOM = {
     "apprise": ("alerts/",),
     "prefect": ("flows/",),
     "cyclopts": ("watchfloor/cli/",),
+    "starlette": ("watchfloor/web/",),
+    "fastapi": ("watchfloor/web/",),
 }
 # These may reach outwards.
 DOORS = ("watchfloor/__main__.py", "watchfloor/cli/", "watchfloor/web/", "watchfloor/wiring.py", "watchfloor/demo/")

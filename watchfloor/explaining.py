@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from zoneinfo import ZoneInfo
@@ -77,16 +78,31 @@ def _judged(record: Record, zone: ZoneInfo) -> Iterator[str]:
     yield from the_sum(verdict)
 
 
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """All evidence of one term: what it adds in all, and where it stands first."""
+
+    weight: float
+    first: Evidence
+    places: int
+
+
+def reasons(verdict: Verdict) -> list[Reason]:
+    """The verdict's evidence by term, the heaviest first; the weights add up to the score."""
+    by_term = [list(group) for _, group in groupby(sorted(verdict.evidence, key=_term), _term)]
+    found = [Reason(sum(one.weight for one in same), same[0], len(same)) for same in by_term]
+    return sorted(found, key=lambda reason: -abs(reason.weight))
+
+
 def the_sum(verdict: Verdict) -> Iterator[str]:
     """Each term with what it adds, the heaviest first, and the sentence it first stands in; the sum is the score."""
-    by_term = [list(group) for _, group in groupby(sorted(verdict.evidence, key=_term), _term)]
-    terms = [(sum(one.weight for one in found), found) for found in by_term]
-    for weight, found in sorted(terms, key=lambda term: -abs(term[0])):
-        first = found[0]
-        places = f", {len(found)} places" if len(found) > 1 else ""
-        yield f"  {weight:+7.2f}  {first.term}  [{first.kind}, {first.field}{places}]"
+    terms = reasons(verdict)
+    for reason in terms:
+        first = reason.first
+        places = f", {reason.places} places" if reason.places > 1 else ""
+        yield f"  {reason.weight:+7.2f}  {first.term}  [{first.kind}, {first.field}{places}]"
         yield f"           {_around(first)}"
-    yield f"  {sum(weight for weight, _ in terms):+7.2f}  in all"
+    yield f"  {sum(reason.weight for reason in terms):+7.2f}  in all"
 
 
 def _term(evidence: Evidence) -> tuple[str, str]:

@@ -80,6 +80,26 @@ class Settings(BaseSettings):
         default=None,
         description="Asked after every good cycle of `serve`: an outside dead-man's switch, which notices silence.",
     )
+    web_password: SecretStr | None = Field(
+        default=None,
+        min_length=8,
+        description="Asked for by the desk's page; needed wherever others can reach it. Better in .env than here.",
+    )
+    web_tokens: SecretStr = Field(
+        default=SecretStr(""),
+        description="For machines that read the API and the feeds, separated by blanks; 16 characters and more each.",
+    )
+    web_hosts: str = Field(
+        default="",
+        description="Names by which the desk's page is reached, separated by blanks, as a browser says them.",
+    )
+
+    @field_validator("web_tokens")
+    @classmethod
+    def _tokens(cls, value: SecretStr) -> SecretStr:
+        if any(len(token) < 16 for token in value.get_secret_value().split()):
+            raise ValueError("a token has 16 characters or more")
+        return value
 
     @field_validator("allow_addresses", mode="before")
     @classmethod

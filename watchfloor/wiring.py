@@ -6,9 +6,9 @@ What is heavy (the parsers, Apprise, Alembic) is imported where it is made, so t
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from watchfloor.parsers import ParserPool
     from watchfloor.pipeline import Floor, Watcher
     from watchfloor.watchlist import Watchlist
+    from watchfloor.web.guard import Guard
 
 
 _SECRETS = re.compile(r"^\s*(?:export\s+)?(?:APPRISE_URLS|\w*PASSWORD|\w*PROXY|\w*PING_URL|\w+=.*:.+@)", re.MULTILINE)
@@ -129,3 +130,48 @@ async def open_floor(settings: Settings, watcher: Watcher | None = None) -> Asyn
                 clock=now,
                 watcher=watcher or Watcher(),
             )
+
+
+def make_page(settings: Settings, *, host: str, every: timedelta) -> Guard:
+    """The desk's page; `every` is how often a cycle should end well.
+
+    Raises:
+        ConfigurationError: `host` can be reached by others, and there is no password.
+    """
+    from watchfloor.web.app import make_app
+    from watchfloor.web.desk import Desk
+    from watchfloor.web.guard import Access, check_bind
+
+    access = Access(
+        password=settings.web_password.get_secret_value() if settings.web_password else None,
+        tokens=tuple(settings.web_tokens.get_secret_value().split()),
+        hosts=tuple(settings.web_hosts.split()),
+    )
+    check_bind(host, access)
+    desk = Desk(
+        archive=open_archive(settings),
+        clock=now,
+        zone=settings.zone,
+        watchlist=current_watchlist(settings),
+        access=access,
+    )
+    return make_app(desk, every=every)
+
+
+def current_watchlist(settings: Settings) -> Callable[[], Watchlist]:
+    """Reads the watchlist in force, anew only when its file has changed."""
+    known: dict[tuple[int, int], Watchlist] = {}
+
+    def read() -> Watchlist:
+        try:
+            state = settings.watchlist_path.stat()
+            stamp = (state.st_mtime_ns, state.st_size)
+        except OSError:
+            stamp = (0, 0)  # `load` says what is wrong
+        if stamp not in known:
+            found = load_watchlist(settings)
+            known.clear()
+            known[stamp] = found
+        return known[stamp]
+
+    return read

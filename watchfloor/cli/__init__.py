@@ -20,6 +20,7 @@ DONE, FAILED, WRONG_USE = 0, 1, 2
 COMMANDS = {
     "run": ("watch:run", "One cycle: poll what is due, read, judge, group, alert; then say what was done."),
     "serve": ("serve:serve", "Run the schedules until stopped, with Prefect's server and UI."),
+    "web": ("web:web", "Show the desk's page until stopped: stories, search, sources."),
     "demo": ("watch:demo", "Watch a small newspaper on this machine for two cycles; needs no network."),
     "init": ("setup:init", "Write sources.yaml, watchlist.yaml and a commented alerts file where there are none."),
     "search": ("archive:search", "Search the archive."),

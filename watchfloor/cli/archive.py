@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 from zoneinfo import ZoneInfo
 
@@ -14,10 +13,10 @@ from watchfloor import wiring
 from watchfloor.cli import DONE
 from watchfloor.cli.options import ArchiveOptions, Format
 from watchfloor.cli.printing import as_csv, as_json, as_line, console, print_facets, print_hits, when
-from watchfloor.errors import ArchiveError, ConfigurationError, QueryError
+from watchfloor.errors import ArchiveError, ConfigurationError
 from watchfloor.model import Filters
+from watchfloor.moments import read_moment
 from watchfloor.query import parse_lenient
-from watchfloor.sources import read_duration
 
 if TYPE_CHECKING:
     from storage.archive import SqlArchive
@@ -73,8 +72,8 @@ def search(
     settings = options.settings()
     parsed = parse_lenient(query) if query.strip() else None
     filters = Filters(
-        since=read_moment(since, settings.zone),
-        until=read_moment(until, settings.zone),
+        since=read_moment(since, settings.zone, wiring.now()),
+        until=read_moment(until, settings.zone, wiring.now()),
         sources=source,
         topics=topic,
         entities=entity,
@@ -101,26 +100,6 @@ def search(
         if counted:
             print_facets(counted)
     return DONE
-
-
-def read_moment(text: str | None, zone: ZoneInfo) -> datetime | None:
-    """A date, a time or an age before now, as UTC."""
-    if text is None:
-        return None
-    try:
-        if len(text) == len("2026-11-24"):
-            return datetime.combine(date.fromisoformat(text), time(), zone).astimezone(UTC)
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
-    except ValueError:
-        pass
-    try:
-        age: timedelta = read_duration(text)
-    except ConfigurationError:
-        raise QueryError(
-            f"{text!r} is no time", hint="give 2026-11-24, 2026-11-24T08:00 or an age such as 7d"
-        ) from None
-    return wiring.now() - age
 
 
 def show(article: Id, /, *, format: Format = "table", options: ArchiveOptions = ArchiveOptions()) -> int:  # noqa: B008

@@ -11,10 +11,11 @@ from cyclopts import Parameter
 
 from watchfloor import pipeline, wiring
 from watchfloor.cli import DONE, FAILED
-from watchfloor.cli.archive import Moment, read_moment
+from watchfloor.cli.archive import Moment
 from watchfloor.cli.options import AlertsOptions, Format
 from watchfloor.cli.printing import as_json, console
 from watchfloor.errors import AlertsError, ConfigurationError
+from watchfloor.moments import read_moment
 from watchfloor.routes import OPS_TAG, Route
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ def digest(
     policy = wiring.load_policy(settings)
     archive = wiring.open_archive(settings)
     now = wiring.now()
-    end = read_moment(until, settings.zone) or now
-    period = (read_moment(since, settings.zone) or end - timedelta(days=1), end)
+    end = read_moment(until, settings.zone, now) or now
+    period = (read_moment(since, settings.zone, now) or end - timedelta(days=1), end)
     if period[0] >= end:
         raise ConfigurationError("--since is not before --until")
     route = Route("by hand", _told(policy), timezone=settings.zone)

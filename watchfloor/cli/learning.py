@@ -14,9 +14,10 @@ from rich.text import Text
 from watchfloor import watchlist, wiring
 from watchfloor.backtesting import Change, Picture
 from watchfloor.cli import DONE
-from watchfloor.cli.archive import Moment, read_moment
+from watchfloor.cli.archive import Moment
 from watchfloor.cli.options import Format, LearningOptions
 from watchfloor.cli.printing import as_json, console, table, when
+from watchfloor.moments import read_moment
 from watchfloor.trials import Lists, Progress, Trial, run
 from watchfloor.watchlist import Watchlist
 
@@ -40,7 +41,8 @@ def backtest(
     """
     settings = options.settings()
     lists = Lists(wiring.load_watchlist(settings), watchlist.load(against) if against else None)
-    start, end = read_moment(since, settings.zone), read_moment(until, settings.zone) or wiring.now()
+    now = wiring.now()
+    start, end = read_moment(since, settings.zone, now), read_moment(until, settings.zone, now) or now
     assert start is not None
     with closing(wiring.open_archive(settings)) as archive, progress_bar("judging") as progress:
         trial = run(archive, lists, start, end, limit=limit, processes=processes, progress=progress)

@@ -81,10 +81,20 @@ class AlertsOptions(ArchiveOptions):
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class CycleOptions(AlertsOptions, DoorOptions):
-    """What a command that runs whole cycles takes: everything."""
+class WebOptions(ArchiveOptions):
+    """What the desk's page takes."""
 
     watchlist: Annotated[Path | None, _setting("watchlist")] = None
+    web_password: Annotated[str | None, _setting("web_password")] = None
+    web_tokens: Annotated[str | None, _setting("web_tokens")] = None
+    web_hosts: Annotated[str | None, _setting("web_hosts")] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class CycleOptions(AlertsOptions, DoorOptions, WebOptions):
+    """What a command that runs whole cycles takes: everything."""
+
     keep_raw_days: Annotated[int | None, _setting("keep_raw_days")] = None
     keep_text_days: Annotated[int | None, _setting("keep_text_days")] = None
     ping_url: Annotated[str | None, _setting("ping_url")] = None

@@ -12,14 +12,12 @@ from watchfloor.cli.options import CycleOptions
 from watchfloor.errors import ConfigurationError
 from watchfloor.sources import read_duration
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
-
 
 def serve(
     *,
     every: str = "5m",
     host: str = "127.0.0.1",
-    port: Annotated[int, Parameter(help="Port of the liveness address.")] = 8700,
+    port: Annotated[int, Parameter(help="Port of the desk's page.")] = 8700,
     options: CycleOptions = CycleOptions(),  # noqa: B008 - frozen, and cyclopts reads it
 ) -> int:
     """Run the schedules until stopped, with Prefect's server and UI.
@@ -32,7 +30,7 @@ def serve(
     every
         How often a cycle looks for what is due: 30s, 5m, 1h. A feed is still asked only when its own time has come.
     host
-        Address of the liveness answer; it tells nothing that needs a password.
+        Address of the desk's page; any but loopback needs WATCHFLOOR_WEB_PASSWORD.
     """
     interval = read_duration(every)
     if interval < timedelta(seconds=10):

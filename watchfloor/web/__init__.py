@@ -1,1 +1,6 @@
-"""What the house answers over HTTP. Today: whether it lives."""
+"""The desk's page over HTTP: what is known, as people read it.
+
+app.py    puts it together           desk.py     what all pages work with
+guard.py  who may ask, from where    address.py  what an address asks
+pages.py  the pages                  shows.py    the model's types -> what a page shows of them
+"""

@@ -1,20 +1,29 @@
-"""The liveness address: `/healthz` says whether cycles still end well, for systemd, a load balancer or a person."""
+"""The application: pages, liveness and static files, behind the guard.
+
+guard ── /healthz              whether cycles still end well, for systemd, a load balancer or a person
+  ├───── pages                 HTML for people
+  └───── /static               one style sheet, one script
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from importlib.resources import files
 from typing import Protocol
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 
 from watchfloor.errors import WatchfloorError
+from watchfloor.web import guard
+from watchfloor.web.desk import Desk, Templates
+from watchfloor.web.pages import Pages
 
 MISSED_CYCLES = 3  # one may be slow, two may be bad luck
 
@@ -27,11 +36,41 @@ class Cycles(Protocol):
         ...
 
 
-def make_app(archive: Cycles, *, every: timedelta, clock: Callable[[], datetime], host: str) -> Starlette:
+def make_app(desk: Desk, *, every: timedelta) -> guard.Guard:
     """The application. It is healthy until no cycle has ended well for three times `every`, counted from now."""
+    pages = Pages(desk, Templates(desk))
+    doorkeeper = guard.Doorkeeper(desk.access, desk.clock)
+    app = Starlette(
+        routes=[
+            Route("/healthz", liveness(desk.archive, every, desk.clock)),
+            Mount("/static", Assets(directory=str(files("watchfloor.web").joinpath("static")))),
+            *pages.routes(),
+        ],
+        exception_handlers={
+            guard.NotOurs: pages.not_ours,
+            HTTPException: pages.not_found,
+            WatchfloorError: pages.broken,
+        },
+    )
+    app.state.doorkeeper = doorkeeper
+    return guard.Guard(app, doorkeeper)
+
+
+class Assets(StaticFiles):
+    """Files of the package. Their address changes with their content, so a browser need not ask again."""
+
+    async def get_response(self, path: str, scope: object) -> Response:
+        """As it is, to be kept."""
+        response: Response = await super().get_response(path, scope)  # type: ignore[arg-type]
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+
+
+def liveness(archive: Cycles, every: timedelta, clock: Callable[[], datetime]) -> Callable[[Request], object]:
+    """The answer of /healthz, which tells nothing that needs a password."""
     began = clock()
 
-    async def healthz(_: Request) -> JSONResponse:
+    async def healthz(_: Request) -> Response:
         now = clock()
         try:
             last = await asyncio.to_thread(archive.last_cycle)
@@ -46,8 +85,4 @@ def make_app(archive: Cycles, *, every: timedelta, clock: Callable[[], datetime]
         }
         return JSONResponse(body, status_code=200 if ok else 503)
 
-    hosts = ["*"] if host not in ("127.0.0.1", "::1", "localhost") else ["127.0.0.1", "localhost", "[::1]"]
-    return Starlette(
-        routes=[Route("/healthz", healthz)],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)],
-    )
+    return healthz

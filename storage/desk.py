@@ -1,0 +1,290 @@
+"""What the desk's pages ask beyond search: stories as they stand, one story whole, a name's days and companions.
+
+Days and companions come from the full-text index alone, whose keys begin with the article's date (`storage.words`), so
+that a name which half of the press mentions costs no more than its own entries in the index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, exists, func, select, text
+
+from storage import compiling, words
+from storage.dialects import chunks
+from storage.mapping import ARTICLE_COLUMNS, article_of, source_of, state_of
+from storage.reading import SourceOverview, judgements
+from storage.schema import (
+    AlertStoryRow,
+    ArticleRow,
+    ArticleTopicRow,
+    LabelRow,
+    MentionRow,
+    SourceRow,
+    StoryRow,
+    VerdictRow,
+)
+from watchfloor.briefs import Judgement, brief_of
+from watchfloor.model import Article, Brief
+
+DAY = 86_400
+COMPANY = 1_000  # of the newest articles that name a name: who else they name; 10 ms at a million articles
+
+
+# -- stories as they stand --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What ranks a story among others. `voices`: how many publishers carry it."""
+
+    story_id: int
+    updated: datetime
+    score: float
+    voices: int
+    articles: int
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """Which stories are wanted: those that have an article with one of each; an empty condition holds for all."""
+
+    topics: tuple[str, ...] = ()
+    entities: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    muted: bool = False  # also those that are muted
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A story in a list: its brief, the judgements that made it, oldest first, and what was told of it where."""
+
+    brief: Brief
+    judgements: tuple[Judgement, ...]
+    updated: datetime
+    muted: bool
+    told: Mapping[str, datetime]  # route -> when last
+
+
+def standings(connection: Connection, since: datetime, until: datetime, narrowing: Narrowing) -> list[Standing]:
+    """The stories that were new or got a relevant article in this time (`until` excluded), latest change first."""
+    wanted = [StoryRow.updated >= since, StoryRow.updated < until, StoryRow.merged_into.is_(None)]
+    if not narrowing.muted:
+        wanted.append(StoryRow.muted.is_(False))
+    rows = connection.execute(
+        select(
+            StoryRow.id,
+            StoryRow.updated,
+            func.max(VerdictRow.score).label("score"),
+            func.count(SourceRow.publisher.distinct()).label("voices"),
+            func.count().label("articles"),
+        )
+        .join(ArticleRow, ArticleRow.story_id == StoryRow.id)
+        .join(VerdictRow, VerdictRow.article_id == ArticleRow.id)
+        .join(SourceRow, SourceRow.id == ArticleRow.source_id)
+        .where(*wanted, *_narrowed(narrowing), VerdictRow.relevant, ArticleRow.duplicate_of.is_(None))
+        .group_by(StoryRow.id, StoryRow.updated)
+        .order_by(StoryRow.updated.desc(), StoryRow.id.desc())
+    )
+    return [Standing(row.id, row.updated, row.score, row.voices, row.articles) for row in rows]
+
+
+def _narrowed(narrowing: Narrowing) -> list[Any]:
+    """For each condition: the story has an article that meets it."""
+    wanted = []
+    member = select(ArticleRow.id).where(ArticleRow.story_id == StoryRow.id).correlate(StoryRow)
+    if narrowing.sources:
+        wanted.append(exists(member.where(ArticleRow.source_id.in_(narrowing.sources))))
+    for table, name, names in (
+        (ArticleTopicRow, ArticleTopicRow.topic, narrowing.topics),
+        (MentionRow, MentionRow.entity, narrowing.entities),
+    ):
+        if names:
+            tagged = exists().where(table.article_id == ArticleRow.id, name.in_(names)).correlate(ArticleRow)
+            wanted.append(exists(member.where(tagged)))
+    return wanted
+
+
+def cards(connection: Connection, story_ids: Sequence[int]) -> list[Card]:
+    """These stories, in this order; one without a relevant article is left out."""
+    members = judgements(connection, story_ids)
+    rows = {
+        row.id: row
+        for chunk in chunks(story_ids)
+        for row in connection.execute(
+            select(StoryRow.id, StoryRow.updated, StoryRow.muted).where(StoryRow.id.in_(chunk))
+        )
+    }
+    told = _told(connection, story_ids)
+    return [
+        Card(
+            brief=brief_of(id, members[id]),
+            judgements=tuple(members[id]),
+            updated=rows[id].updated,
+            muted=rows[id].muted,
+            told=told.get(id, {}),
+        )
+        for id in story_ids
+        if id in members
+    ]
+
+
+def _told(connection: Connection, story_ids: Iterable[int]) -> dict[int, dict[str, datetime]]:
+    told: dict[int, dict[str, datetime]] = {}
+    for chunk in chunks(story_ids):
+        rows = connection.execute(
+            select(AlertStoryRow.story_id, AlertStoryRow.route, AlertStoryRow.told_at)
+            .where(AlertStoryRow.story_id.in_(chunk))
+            .order_by(AlertStoryRow.told_at)
+        )
+        for row in rows:
+            told.setdefault(row.story_id, {})[row.route] = row.told_at
+    return told
+
+
+# -- one story, whole -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """A story with all that an analyst may want to look at.
+
+    `folded`: article -> other appearances of the same page, which were folded into it. `labels`: judgements by hand.
+    """
+
+    card: Card
+    folded: Mapping[int, tuple[Article, ...]]
+    labels: Mapping[int, bool]
+
+
+def dossier(connection: Connection, story_id: int) -> Dossier | None:
+    """A story by its number, or by that of one that turned out to be it; None if there is none."""
+    survivor = func.coalesce(StoryRow.merged_into, StoryRow.id)
+    known = connection.execute(select(survivor).where(StoryRow.id == story_id)).scalar()
+    found = cards(connection, [known]) if known is not None else []
+    if not found:
+        return None
+    ids = [one.article.id for one in found[0].judgements]
+    return Dossier(card=found[0], folded=_folded(connection, ids), labels=labels(connection, ids))
+
+
+def _folded(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[Article, ...]]:
+    folded: dict[int, tuple[Article, ...]] = {}
+    for chunk in chunks(ids):
+        rows = connection.execute(
+            select(*ARTICLE_COLUMNS, ArticleRow.duplicate_of)
+            .join(SourceRow, SourceRow.id == ArticleRow.source_id)
+            .where(ArticleRow.duplicate_of.in_(chunk))
+            .order_by(ArticleRow.first_seen, ArticleRow.id)
+        )
+        for row in rows:
+            folded[row.duplicate_of] = (*folded.get(row.duplicate_of, ()), article_of(row))
+    return folded
+
+
+def labels(connection: Connection, article_ids: Iterable[int]) -> dict[int, bool]:
+    """The analysts' judgements of those of these articles that have one."""
+    return {
+        row.article_id: row.relevant
+        for chunk in chunks(article_ids)
+        for row in connection.execute(
+            select(LabelRow.article_id, LabelRow.relevant).where(LabelRow.article_id.in_(chunk))
+        )
+    }
+
+
+# -- a name: its days, its company ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """A name that appears with another one. `articles`: in how many of those that were looked at."""
+
+    name: str
+    kind: str
+    articles: int
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """Who and what appears with a name, in the newest `articles` relevant articles that have it."""
+
+    articles: int
+    entities: tuple[Companion, ...]
+    topics: tuple[Companion, ...]
+
+
+_INDEX = {
+    "sqlite": ("rowid", "article_words MATCH :match AND rowid >= :low AND rowid < :high"),
+    "postgresql": ("key", "words @@ CAST(:match AS tsquery) AND key + 0 >= :low AND key + 0 < :high"),
+}
+
+
+def days(connection: Connection, tag: str, since: date, until: date) -> dict[date, int]:
+    """How many relevant articles have this tag, day by day in UTC (`until` excluded); days without one are 0."""
+    key, wanted = _INDEX[connection.dialect.name]
+    day = f"({key} >> {words.ID_BITS}) / {DAY}"
+    statement = f"SELECT {day} AS day, count(*) FROM article_words WHERE {wanted} GROUP BY 1"  # noqa: S608 - our words
+    rows = connection.execute(text(statement), _look_for(connection, tag, _key(since), _key(until)))
+    found = {date(1970, 1, 1) + timedelta(days=day): count for day, count in rows}
+    every = (since + timedelta(days=number) for number in range((until - since).days))
+    return {day: found.get(day, 0) for day in every}
+
+
+def company(connection: Connection, tag: str) -> Company:
+    """Who and what the newest relevant articles with this tag name, most often first."""
+    key, wanted = _INDEX[connection.dialect.name]
+    statement = f"SELECT {key} AS key FROM article_words WHERE {wanted} ORDER BY {key} DESC LIMIT {COMPANY}"  # noqa: S608
+    rows = connection.execute(text(statement), _look_for(connection, tag, 0, (1 << 63) - 1))
+    ids = [words.article_of_key(row.key) for row in rows]
+    return Company(
+        articles=len(ids),
+        entities=_count_names(connection, ids, MentionRow.entity, func.max(MentionRow.kind)),
+        topics=_count_names(connection, ids, ArticleTopicRow.topic, func.max("topic")),
+    )
+
+
+def _look_for(connection: Connection, tag: str, low: int, high: int) -> dict[str, object]:
+    compiled = compiling.fts5 if connection.dialect.name == "sqlite" else compiling.tsquery
+    return {"match": compiled(None, [[words.RELEVANT], [tag]]), "low": low, "high": high}
+
+
+def _key(day: date) -> int:
+    return words.key_of(datetime(day.year, day.month, day.day, tzinfo=UTC), 0)
+
+
+def _count_names(connection: Connection, ids: Sequence[int], name: Any, kind: Any) -> tuple[Companion, ...]:
+    table = name.class_
+    counts: dict[str, tuple[str, int]] = {}
+    for chunk in chunks(ids):
+        rows = connection.execute(
+            select(name.label("name"), kind.label("kind"), func.count().label("articles"))
+            .where(table.article_id.in_(chunk))
+            .group_by(name)
+        )
+        for row in rows:
+            counts[row.name] = (row.kind, counts.get(row.name, ("", 0))[1] + row.articles)
+    found = [Companion(name, kind, articles) for name, (kind, articles) in counts.items()]
+    return tuple(sorted(found, key=lambda one: (-one.articles, one.name)))
+
+
+# -- sources ----------------------------------------------------------------------------------------------------------
+
+
+def sources_lately(connection: Connection, since: datetime) -> list[SourceOverview]:
+    """All active sources by name, with their articles first seen since then by grade: counting all takes seconds."""
+    grades: dict[str, dict[str, int]] = {}
+    counted = connection.execute(
+        select(ArticleRow.source_id, ArticleRow.grade, func.count().label("articles"))
+        .where(and_(ArticleRow.first_seen >= since, ArticleRow.fetched_at.is_not(None)))
+        .group_by(ArticleRow.source_id, ArticleRow.grade)
+    )
+    for row in counted:
+        grades.setdefault(row.source_id, {})[row.grade] = row.articles
+    rows: Sequence[Row[Any]] = connection.execute(
+        select(*SourceRow.__table__.columns).where(SourceRow.active).order_by(SourceRow.name, SourceRow.id)
+    ).all()
+    return [SourceOverview(source_of(row), state_of(row), grades.get(row.id, {})) for row in rows]
