@@ -11,7 +11,7 @@ goes into mail alone, where it is one tamed line that the mail library encodes.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -51,7 +51,8 @@ class Shown:
     headline: str
     url: str | None
     page: str | None  # of the story, on the desk
-    publishers: str
+    publishers: str  # whose words they are
+    copies: str  # who else prints these words, '' if nobody
     time: str
     age: str
     pieces: tuple[Piece, ...]
@@ -78,9 +79,17 @@ class Message:
     slack: tuple[str, ...]  # sections in Slack's marks, escaped; the first is the title
 
 
-def render(alert: Alert, zone: ZoneInfo, *, desk: str | None = None, templates: Path | None = None) -> Message:
-    """The message of an alert. `desk`: address of the desk's page, for links. `templates`: a user's folder."""
-    stories = [_shown(brief, zone, desk) for brief in alert.briefs]
+def render(
+    alert: Alert,
+    zone: ZoneInfo,
+    *,
+    desk: str | None = None,
+    templates: Path | None = None,
+    names: Mapping[str, str] | None = None,
+) -> Message:
+    """The message of an alert. `desk`: address of the desk's page, for links. `templates`: a user's folder. `names`: of
+    topics, as the watchlist gives them."""
+    stories = [_shown(brief, zone, desk, names or {}) for brief in alert.briefs]
     lines = [tame(line, LONGEST_SENTENCE) for line in alert.lines]
     title = tame(alert.subject, LONGEST_SUBJECT)
     opening, closing = (lines[:1], lines[1:]) if alert.kind == "digest" else (lines, [])  # blind spots close a digest
@@ -154,16 +163,17 @@ def safe_url(url: str | None) -> str | None:
 # -- what is shown of a story -----------------------------------------------------------------------------------------
 
 
-def _shown(brief: Brief, zone: ZoneInfo, desk: str | None) -> Shown:
+def _shown(brief: Brief, zone: ZoneInfo, desk: str | None, names: Mapping[str, str]) -> Shown:
     return Shown(
         headline=tame(brief.headline, LONGEST_LINE) or "(no headline)",
         url=safe_url(brief.url),
         page=safe_url(f"{desk.rstrip('/')}/story/{brief.story_id}") if desk else None,
         publishers=_publishers(brief),
+        copies=_listed(brief.copies),
         time=_time(brief, zone),
         age=_age(brief),
         pieces=_pieces(brief.sentence, brief.marks),
-        topics=tuple(tame(topic, 80) for topic in brief.topics),
+        topics=tuple(tame(names.get(topic, topic), 80) for topic in brief.topics),
         entities=tuple(tame(entity, 80) for entity in brief.entities[:8]),
         grade="full text" if brief.grade is Grade.FULL else f"{brief.grade.value} only",
         score=f"{brief.score:.1f}",
@@ -172,8 +182,12 @@ def _shown(brief: Brief, zone: ZoneInfo, desk: str | None) -> Shown:
 
 
 def _publishers(brief: Brief) -> str:
-    names = [tame(name, 80) for name in (brief.publisher, *brief.others)]
-    shown = ", ".join(names[:4])
+    first = f"{brief.publisher} ({brief.wire})" if brief.wire else brief.publisher
+    return _listed((first, *brief.others))
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(tame(name, 80) for name in names[:4])
     return f"{shown} and {len(names) - 4} more" if len(names) > 4 else shown
 
 
@@ -242,7 +256,7 @@ def _slack_story(story: Shown) -> str:
     parts = [
         f"*<{_escaped(story.url)}|{headline}>*" if story.url else f"*{headline}*",
         _escaped(story.news),
-        _escaped(" \N{MIDDLE DOT} ".join(part for part in (story.publishers, story.time, story.age) if part)),
+        _escaped(_who_and_when(story)),
         f"> {''.join(_slack_piece(piece) for piece in story.pieces).strip()}" if story.pieces else "",
         _escaped(_facts(story)),
         f"<{_escaped(story.page)}|The story on the desk>" if story.page else "",
@@ -267,6 +281,11 @@ def _cut(section: str) -> str:
     return kept or section[:SLACK_SECTION].rpartition(" ")[0]
 
 
+def _who_and_when(story: Shown) -> str:
+    copies = f"same text: {story.copies}" if story.copies else ""
+    return " \N{MIDDLE DOT} ".join(part for part in (story.publishers, copies, story.time, story.age) if part)
+
+
 def _facts(story: Shown) -> str:
     named = [", ".join(names) for names in (story.topics, story.entities) if names]
     return " \N{MIDDLE DOT} ".join([*named, story.grade, f"score {story.score}"])
@@ -277,17 +296,17 @@ def _facts(story: Shown) -> str:
 BOLD, DIM, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
-def render_terminal(alert: Alert, zone: ZoneInfo, colour: bool = False, width: int = 80) -> str:
+def render_terminal(
+    alert: Alert, zone: ZoneInfo, colour: bool = False, width: int = 80, names: Mapping[str, str] | None = None
+) -> str:
     """An alert for the terminal, without a trailing newline. Foreign text is tamed: it cannot send escape sequences."""
     bold, dim, plain = (BOLD, DIM, PLAIN) if colour else ("", "", "")
     out = [f"{bold}* {tame(alert.subject, LONGEST_SUBJECT)}{plain}"]
     out += _folded((tame(line, LONGEST_SENTENCE) for line in alert.lines), width)
-    for story in (_shown(brief, zone, None) for brief in alert.briefs):
+    for story in (_shown(brief, zone, None, names or {}) for brief in alert.briefs):
         out += [f"{bold}{line}{plain}" for line in _folded([story.headline], width)]
         out += _folded([story.news], width)
-        out += _folded(
-            [" \N{MIDDLE DOT} ".join(part for part in (story.publishers, story.time, story.age) if part)], width
-        )
+        out += _folded([_who_and_when(story)], width)
         out += _folded(["".join(f"[{p.text}]" if p.marked else p.text for p in story.pieces)], width, "    ")
         out += [f"{dim}{line}{plain}" for line in _folded([_facts(story)], width)]
         out += [f"  {story.url}"] if story.url else []

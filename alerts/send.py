@@ -27,7 +27,6 @@ from alerts import plugins
 from alerts.config import Address
 from alerts.plugins import Plugin, Slack
 from alerts.render import Message, render
-from watchfloor import alerting
 from watchfloor.model import Alert, Delivery, SendOutcome
 from watchfloor.ports import Target
 
@@ -67,13 +66,14 @@ class AppriseSender:
         zone: ZoneInfo | None = None,
         desk: str | None = None,
         templates: Path | None = None,
+        names: Mapping[str, str] | None = None,
         attempt: timedelta = ATTEMPT,
         patience: timedelta = PATIENCE,
         slack_apart: float = SLACK_APART,
     ) -> None:
         self._addresses = tuple(addresses)
         self._render: Callable[[Alert], Message] = lambda alert: render(
-            alert, zone or ZoneInfo("UTC"), desk=desk, templates=templates
+            alert, zone or ZoneInfo("UTC"), desk=desk, templates=templates, names=names
         )
         self._attempt, self._patience = attempt.total_seconds(), patience.total_seconds()
         self._lanes = {
@@ -119,11 +119,12 @@ class AppriseSender:
             outcome = self._send_in_worker(delivery, message)
             ended = time.monotonic()
             lane.free_at = ended + lane.apart
-            lane.note(outcome, ended, hung=ended - began >= self._attempt)
+            hung = outcome.result == "unknown" and ended - began >= self._attempt
+            lane.note(outcome, ended, hung=hung)
             return outcome
 
     def _send_in_worker(self, delivery: Delivery, message: Message) -> SendOutcome:
-        args = (delivery.target, message, delivery.message_id, _refers_to(delivery))
+        args = (delivery.target, message, delivery.message_id, delivery.refers_to)
         try:
             outcome: SendOutcome = self._running().schedule(_deliver, args=args, timeout=self._attempt).result()
         except KilledAtLimit:
@@ -146,14 +147,6 @@ class AppriseSender:
                     context=multiprocessing.get_context("spawn"),
                 )
             return self._pool
-
-
-def _refers_to(delivery: Delivery) -> str | None:
-    """An update goes on from the first message on its story."""
-    alert = delivery.alert
-    if alert.kind != "update" or not alert.briefs:
-        return None
-    return alerting.message_id(f"story:{alert.briefs[0].story_id}:{alert.route}", delivery.target)
 
 
 @contextmanager

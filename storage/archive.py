@@ -47,7 +47,7 @@ from watchfloor.model import (
     Source,
     StoryRecord,
 )
-from watchfloor.ports import Group, Judged, Settled, Shard, Sketched, StoryState, Tell
+from watchfloor.ports import Group, Judged, Settled, Shard, Sketched, StoryState, SumUp, Tell
 from watchfloor.query import Node
 
 WORDS = 0x776F7264  # "word": the key under which two who would fill the index exclude each other
@@ -136,6 +136,11 @@ class SqlArchive:
         """See `ports.Archive`."""
         with self._database.write_alone(judging.SETTLERS) as connection:
             return judging.settle_baseline(connection, tell, now)
+
+    def release_held(self, sum_up: SumUp, now: datetime) -> int:
+        """See `ports.Archive`."""
+        with self._database.write_alone(judging.SETTLERS) as connection:
+            return outbox.release_held(connection, sum_up, now)
 
     def raise_alert(self, alert: Alert) -> bool:
         """See `ports.Archive`."""

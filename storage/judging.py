@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from storage import words
 from storage.dialects import chunks, insert_unknown, put
 from storage.mapping import ARTICLE_COLUMNS, article_of, brief_of_payload, mention_values, verdict_values
-from storage.outbox import store_alerts
+from storage.outbox import sent_lately, store_alerts
 from storage.pages import take_work
 from storage.reading import judgements, story_ids_between
 from storage.schema import (
@@ -33,6 +33,7 @@ from watchfloor.model import Alert, Article, Brief
 from watchfloor.ports import Group, Grouping, Judged, Settled, Sketched, StoryState, Tell
 
 SETTLERS = 0x73657474  # "sett": the key under which settlers exclude each other
+LATE = timedelta(hours=48)  # what was read so long ago and matches only now (another watchlist) is no news
 WINDOW = timedelta(hours=96)  # how far apart two reports of one event may be first seen
 
 
@@ -57,6 +58,7 @@ class Place:
     """Where an article stood before the batch: its story, whether it was relevant, and whether it is told quietly."""
 
     story_id: int | None
+    was_judged: bool
     was_relevant: bool
     baseline: bool
     old_news: bool
@@ -88,12 +90,15 @@ def settle(
     fresh = {one.article.id for one in relevant if not places[one.article.id].was_relevant}
     grouped = _group(connection, [one for one in relevant if places[one.article.id].story_id is None], places, group)
     made = _store_grouping(connection, grouped, now)
-    _queue_summing_up(connection, [id for id in fresh if places[id].baseline and not places[id].old_news], now)
+    found_late = {id for id in fresh if places[id].was_judged and places[id].first_seen < now - LATE}
+    summed_up = {id for id in fresh if places[id].baseline} | found_late
+    _queue_summing_up(connection, [id for id in summed_up if not places[id].old_news], now)
     touched = _stories_of(connection, fresh)
     states = states_of(connection, set(touched.values()), new=made, fresh=fresh)
     refresh_stories(connection, states, now)
-    loud = {story for id, story in touched.items() if not places[id].quiet}
-    alerts = store_alerts(connection, tell([state for state in states if state.brief.story_id in loud]))
+    loud = {story for id, story in touched.items() if not places[id].quiet and id not in found_late}
+    told = tell([state for state in states if state.brief.story_id in loud], sent_lately(connection, now))
+    alerts = store_alerts(connection, told)
     _finish(connection, "judge", places)
     return Settled(len(relevant), len(made), len(states) - len(made), alerts)
 
@@ -106,7 +111,7 @@ def settle_baseline(connection: Connection, tell: Tell, now: datetime) -> tuple[
     if not waiting:
         return ()
     states = states_of(connection, set(_stories_of(connection, waiting).values()), fresh=waiting)
-    alerts = store_alerts(connection, tell(states))
+    alerts = store_alerts(connection, tell(states, sent_lately(connection, now)))
     _finish(connection, "sum up", waiting)
     return alerts
 
@@ -133,7 +138,13 @@ def _places(connection: Connection, ids: Sequence[int]) -> dict[int, Place]:
         )
         for row in rows:
             places[row.id] = Place(
-                row.story_id, bool(row.relevant), row.baseline, row.old_news, row.first_seen, row.dated
+                story_id=row.story_id,
+                was_judged=row.relevant is not None,
+                was_relevant=bool(row.relevant),
+                baseline=row.baseline,
+                old_news=row.old_news,
+                first_seen=row.first_seen,
+                dated=row.dated,
             )
     return places
 

@@ -201,10 +201,11 @@ def brief_of_payload(payload: dict[str, Any]) -> Brief:
     return brief
 
 
-DELIVERY_COLUMNS = tuple(getattr(DeliveryRow, field.name) for field in fields(Delivery) if field.name != "alert")
+NO_COLUMNS = ("alert", "refers_to")
+DELIVERY_COLUMNS = tuple(getattr(DeliveryRow, field.name) for field in fields(Delivery) if field.name not in NO_COLUMNS)
 
 
 def delivery_of(row: Row[Any]) -> Delivery:
     """A delivery from a row that has DELIVERY_COLUMNS and the alert's payload."""
-    values = {field.name: row._mapping[field.name] for field in fields(Delivery) if field.name != "alert"}
+    values = {field.name: row._mapping[field.name] for field in fields(Delivery) if field.name not in NO_COLUMNS}
     return Delivery(**values, alert=alert_of_payload(row.payload))

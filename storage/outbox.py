@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,10 @@ from storage.mapping import DELIVERY_COLUMNS, alert_of_payload, alert_payload, b
 from storage.schema import AlertRow, AlertStoryRow, DeliveryRow, StoryRow
 from watchfloor.alerting import digest_end, message_id
 from watchfloor.model import Alert, Delivery, DeliveryState, Posting, SendOutcome
+from watchfloor.ports import SumUp
+from watchfloor.routes import LONGEST_FLOOD
 
+LATELY = LONGEST_FLOOD
 TRIALS = ("test", "ops")  # kinds that tell of no story of the archive
 ENDS: Mapping[str, DeliveryState] = {"refused": "dead", "retry": "dead", "unknown": "unknown"}  # without another try
 
@@ -67,11 +71,56 @@ def _delivery_values(alert_id: int, alert: Alert, target: str) -> dict[str, obje
     return {
         "alert_id": alert_id,
         "target": target,
-        "state": "pending",
+        "state": "held" if alert.held else "pending",
         "attempts": 0,
         "message_id": message_id(alert.key, target),
         "next_at": alert.not_before or alert.created,
     }
+
+
+def release_held(connection: Connection, sum_up: SumUp, now: datetime) -> int:
+    """Let go what was held until now: one alert as it is, several of one route as one."""
+    due = and_(DeliveryRow.state == "held", is_due(DeliveryRow.next_at, now))
+    waiting: dict[str, dict[int, Alert]] = {}
+    rows = connection.execute(
+        select(DeliveryRow.alert_id, AlertRow.route, AlertRow.payload)
+        .join(AlertRow, AlertRow.id == DeliveryRow.alert_id)
+        .where(due)
+        .order_by(DeliveryRow.alert_id)
+        .with_for_update(of=DeliveryRow)
+    )
+    for row in rows:
+        waiting.setdefault(row.route, {}).setdefault(row.alert_id, alert_of_payload(row.payload))
+    for alerts in waiting.values():
+        together = len(alerts) > 1
+        if together:
+            store_alerts(connection, [sum_up(list(alerts.values()))])
+        for chunk in chunks(alerts):
+            freed = update(DeliveryRow).where(due, DeliveryRow.alert_id.in_(chunk))
+            connection.execute(freed.values(state="folded" if together else "pending"))
+    return sum(map(len, waiting.values()))
+
+
+def sent_lately(connection: Connection, now: datetime) -> dict[str, list[datetime]]:
+    """When messages went out on each route in the last day; what is held is one more, at the hour it waits for."""
+    aside = (
+        select(DeliveryRow.id)
+        .where(DeliveryRow.alert_id == AlertRow.id, DeliveryRow.state.in_(("held", "folded")))
+        .exists()
+    )
+    gone = select(AlertRow.route, AlertRow.created).where(
+        AlertRow.created > now - LATELY, AlertRow.kind != "ops", ~aside
+    )
+    held = (
+        select(AlertRow.route, DeliveryRow.next_at)
+        .join(DeliveryRow, DeliveryRow.alert_id == AlertRow.id)
+        .where(DeliveryRow.state == "held")
+        .distinct()
+    )
+    sent: dict[str, list[datetime]] = {}
+    for route, at in (*connection.execute(gone), *connection.execute(held)):
+        sent.setdefault(route, []).append(at)
+    return {route: sorted(times) for route, times in sent.items()}
 
 
 def claim_deliveries(
@@ -97,7 +146,27 @@ def claim_deliveries(
             .where(DeliveryRow.id.in_(chunk))
             .values(state="sending", owner=owner, until=until, attempts=DeliveryRow.attempts + 1)
         )
-    return [delivery for chunk in chunks(ids) for delivery in _read(connection, DeliveryRow.id.in_(chunk))]
+    claimed = [delivery for chunk in chunks(ids) for delivery in _read(connection, DeliveryRow.id.in_(chunk))]
+    return [replace(one, refers_to=_first_message(connection, one)) for one in claimed]
+
+
+def _first_message(connection: Connection, delivery: Delivery) -> str | None:
+    """The id of the message that first told this target of the story that an update goes on with."""
+    if delivery.alert.kind != "update":
+        return None
+    story = select(AlertStoryRow.story_id).where(AlertStoryRow.alert_id == delivery.alert_id).scalar_subquery()
+    return connection.execute(
+        select(DeliveryRow.message_id)
+        .join(AlertStoryRow, AlertStoryRow.alert_id == DeliveryRow.alert_id)
+        .where(
+            AlertStoryRow.story_id == story,
+            DeliveryRow.target == delivery.target,
+            DeliveryRow.state.in_(("sent", "sending", "pending", "unknown")),
+            DeliveryRow.id < delivery.id,
+        )
+        .order_by(DeliveryRow.id)
+        .limit(1)
+    ).scalar()
 
 
 def _read(connection: Connection, wanted: ColumnElement[bool]) -> list[Delivery]:

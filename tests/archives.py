@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -23,7 +23,7 @@ from watchfloor.model import (
     Source,
     Verdict,
 )
-from watchfloor.ports import Group, Grouping, Judged, Settled, Shard, Sketched, StoryState
+from watchfloor.ports import Group, Grouping, Judged, Recent, Settled, Shard, Sketched, StoryState, Tell
 from watchfloor.query import parse
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -54,7 +54,7 @@ def group_by_first_word(new: Sequence[tuple[int, bytes]], known: Sequence[Sketch
     return Grouping({id: stories.get(sketch, sketch.decode()) for id, sketch in new}, merged)
 
 
-def tell_each(states: Sequence[StoryState]) -> list[Alert]:
+def tell_each(states: Sequence[StoryState], recent: Recent) -> list[Alert]:
     """One alert a story on the route `desk`, once, to two targets."""
     return [
         Alert(f"story:{state.brief.story_id}", "story", "desk", NOON, "A story", (state.brief,), ("ann", "bob"))
@@ -63,13 +63,13 @@ def tell_each(states: Sequence[StoryState]) -> list[Alert]:
     ]
 
 
-def tell_sum(states: Sequence[StoryState]) -> list[Alert]:
+def tell_sum(states: Sequence[StoryState], recent: Recent) -> list[Alert]:
     """One alert for all."""
     briefs = tuple(state.brief for state in states)
     return [Alert(f"sum:{len(briefs)}", "baseline", "desk", NOON, "First seen", briefs, ("ann",))] if briefs else []
 
 
-def tell_nobody(states: Sequence[StoryState]) -> list[Alert]:
+def tell_nobody(states: Sequence[StoryState], recent: Recent) -> list[Alert]:
     return []
 
 
@@ -105,7 +105,7 @@ class Desk:
     archive: SqlArchive
     owner: str = "here:1:1"
     now: datetime = NOON
-    tell: Callable[[Sequence[StoryState]], Sequence[Alert]] = tell_each
+    tell: Tell = tell_each
 
     def knows(self, *sources: Source) -> Desk:
         self.archive.register(sources, self.now)

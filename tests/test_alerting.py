@@ -10,9 +10,11 @@ from watchfloor.alerting import (
     ATTEMPTS,
     digest,
     digest_due,
+    idle_since,
     message_id,
     next_attempt,
     quiet_until,
+    sum_up,
     tell,
     tell_baseline,
 )
@@ -194,6 +196,22 @@ def test_updates_rest_for_hours_but_an_official_source_does_not_wait() -> None:
     assert keys(tell([later(story(), ministry, after=HOUR)], [ALL], NOON)) == ["update:1:all:2"]
 
 
+def test_of_a_story_that_is_followed_every_further_article_is_told_at_once() -> None:
+    plain = later(story(), article(2, "Fleet at anchor", publisher="Two"), after=timedelta(minutes=1))
+    assert tell([plain], [ALL], NOON) == []
+    (alert,) = tell([replace(plain, followed=True)], [ALL], NOON)
+    assert (alert.key, alert.kind) == ("update:1:all:2", "update")
+    assert alert.briefs[0].news == 'Also: Two, "Fleet at anchor".'
+    assert tell([replace(plain, followed=True, muted=True)], [ALL], NOON) == []
+
+
+def test_topics_are_called_by_their_names_and_copies_are_counted_apart() -> None:
+    copied = story()
+    copied = replace(copied, brief=replace(copied.brief, copies=("Two", "Three")))
+    (alert,) = tell([copied], [ALL], NOON, names={"naval": "Ships and fleets"})
+    assert alert.subject == "Ships and fleets (1 publisher, 2 copies)"
+
+
 def test_forty_feeds_on_one_event_are_one_alert_and_at_most_one_update() -> None:
     first = story()
     told = tell([first], [ALL], NOON)
@@ -212,30 +230,76 @@ def test_forty_feeds_on_one_event_are_one_alert_and_at_most_one_update() -> None
 # -- floods and quiet hours -------------------------------------------------------------------------------------------
 
 
-def test_more_than_the_flood_mark_becomes_one_message_that_says_so() -> None:
-    route = replace(ALL, flood=Flood(3, timedelta(minutes=10)))
-    states = [story(number) for number in range(1, 5)]
-    assert len(tell(states[:3], [route], NOON)) == 3
-    (one,) = tell(states, [route], NOON)
-    assert (one.kind, one.subject, one.lines) == (
-        "flood",
-        "4 stories at once",
-        ("More than 3 alerts within 10 minutes: these come as one message.",),
-    )
-    assert one.briefs == tuple(state.brief for state in states)
-    recent = {"all": [NOON - timedelta(minutes=minutes) for minutes in (1, 2, 3, 30)]}
-    assert [alert.kind for alert in tell(states[:1], [route], NOON, recent)] == ["flood"]
-    assert [alert.kind for alert in tell(states[:1], [route], NOON + 2 * HOUR, recent)] == ["story"]
+FLOOD = replace(ALL, flood=Flood(3, timedelta(minutes=10)))
 
 
-def test_quiet_hours_hold_and_sum_up() -> None:
-    route = replace(ALL, quiet=Quiet(time(22), time(6)), timezone=BERLIN)
-    night = datetime(2026, 11, 24, 23, tzinfo=UTC)
-    morning = datetime(2026, 11, 25, 5, tzinfo=UTC)
-    assert [(one.kind, one.not_before) for one in tell([story()], [route], night)] == [("story", morning)]
-    (held,) = tell([story(1), story(2)], [route], night)
-    assert (held.subject, held.not_before, len(held.briefs)) == ("2 stories of the quiet hours", morning, 2)
-    assert [one.not_before for one in tell([story()], [route], NOON)] == [None]
+def minutes_ago(*minutes: float) -> dict[str, list[datetime]]:
+    return {"all": sorted(NOON - timedelta(minutes=one) for one in minutes)}
+
+
+@pytest.mark.parametrize(
+    ("stories", "recent", "until"),
+    [
+        (3, minutes_ago(), None),
+        (4, minutes_ago(), 0),  # too many at once: one message now
+        (1, minutes_ago(1, 2), None),
+        (2, minutes_ago(1, 2), 0),
+        (1, minutes_ago(1, 2, 4), 6),  # three went out: the first of them is forgotten in six minutes
+        (1, minutes_ago(1, 2, 4, 30), 6),
+        (1, minutes_ago(0, 0, 0, 0, 0), 10),
+        (1, minutes_ago(11, 12, 13, 14), None),
+    ],
+)
+def test_there_are_never_more_messages_than_the_flood_mark(
+    stories: int, recent: dict[str, list[datetime]], until: int | None
+) -> None:
+    told = tell([story(number) for number in range(1, stories + 1)], [FLOOD], NOON, recent=recent)
+    held = {(one.held, one.not_before) for one in told}
+    assert held == ({("flood", NOON + timedelta(minutes=until))} if until is not None else {(None, None)})
+    assert len(told) == stories
+
+
+def test_what_was_too_much_becomes_one_message_that_says_so() -> None:
+    held = tell([story(number) for number in range(1, 5)], [FLOOD], NOON)
+    one = sum_up(held, NOON)
+    assert (one.kind, one.subject, one.targets, one.not_before) == ("flood", "4 stories at once", ALL.targets, None)
+    assert one.lines == ("More than 3 alerts within 10 minutes: what was too much comes as one.",)
+    assert [brief.story_id for brief in one.briefs] == [4, 3, 2, 1]
+
+
+NIGHTLY = replace(ALL, quiet=Quiet(time(22), time(6)), timezone=BERLIN)
+NIGHT = datetime(2026, 11, 24, 23, tzinfo=UTC)
+MORNING = datetime(2026, 11, 25, 5, tzinfo=UTC)
+
+
+def test_quiet_hours_hold_each_and_sum_up_in_the_morning() -> None:
+    first = tell([story(1)], [NIGHTLY], NIGHT)
+    second = tell([story(2)], [NIGHTLY], NIGHT + HOUR)
+    assert [(one.kind, one.held, one.not_before) for one in (*first, *second)] == [
+        ("story", "quiet hours", MORNING),
+        ("story", "quiet hours", MORNING),
+    ]
+    one = sum_up([*first, *second], MORNING)
+    assert (one.kind, one.subject) == ("digest", "2 stories of the quiet hours")
+    assert one.lines == ("Held in the quiet hours, 22:00 to 06:00.",)
+    assert [one.not_before for one in tell([story()], [NIGHTLY], NOON)] == [None]
+
+
+def test_a_story_and_its_update_in_one_night_are_one_entry() -> None:
+    grown = later(story(1), article(2, publisher="Ministry", official=True))
+    held = [*tell([story(1)], [NIGHTLY], NIGHT), *tell([grown], [NIGHTLY], NIGHT + HOUR)]
+    assert [brief.news for brief in sum_up(held, MORNING).briefs] == ["An official source joins: Ministry."]
+
+
+def test_after_downtime_the_missed_time_comes_as_one() -> None:
+    assert idle_since(None, NOON) is None
+    assert idle_since(NOON - 6 * HOUR, NOON) is None
+    idle = idle_since(NOON - 20 * HOUR, NOON)
+    held = tell([story(1), story(2)], [ALL], NOON, idle_since=idle)
+    assert {(one.held, one.not_before) for one in held} == {("downtime", NOON)}
+    one = sum_up(held, NOON)
+    assert (one.kind, one.subject) == ("digest", "2 stories since nothing ran")
+    assert one.lines == ("Nothing ran from 23 November, 16:00 to 24 November, 12:00: this came out meanwhile.",)
 
 
 @pytest.mark.parametrize(
@@ -301,6 +365,13 @@ DAILY = replace(ALL, digest="daily", at=time(7), timezone=BERLIN)
 )
 def test_when_a_digest_is_due(route: Route, last: str | None, now: str, due: tuple[str, str] | None) -> None:
     assert digest_due(route, at(last) if last else None, at(now)) == (due and (at(due[0]), at(due[1])))
+
+
+def test_what_matches_only_now_is_summed_up_as_a_first_look() -> None:
+    (alert,) = tell_baseline([story(1), story(2)], [ALL], NOON)
+    assert alert.lines == (
+        "What was read before, and matches only now, held 2 stories in 2 articles; all are in the archive.",
+    )
 
 
 def test_digest_routes_are_told_nothing_at_once() -> None:

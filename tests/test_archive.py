@@ -50,7 +50,7 @@ from watchfloor.model import (
     Seen,
     SendOutcome,
 )
-from watchfloor.ports import Archive, Grouping, Settled, Shard, StoryState
+from watchfloor.ports import Archive, Grouping, Recent, Settled, Shard, StoryState, Tell
 
 T = TypeVar("T")
 SENT, RETRY, REFUSED, UNKNOWN = (
@@ -88,10 +88,10 @@ def test_it_is_what_the_pipeline_asks_for(archive: SqlArchive) -> None:
     assert asked.pending_deliveries() == {}
 
 
-def listen(heard: list[StoryState]) -> Callable[[Sequence[StoryState]], Sequence[Alert]]:
+def listen(heard: list[StoryState]) -> Tell:
     """Note what alerting is given, and tell nobody."""
 
-    def tell(states: Sequence[StoryState]) -> Sequence[Alert]:
+    def tell(states: Sequence[StoryState], recent: Recent) -> Sequence[Alert]:
         heard.extend(states)
         return []
 
@@ -604,7 +604,7 @@ import sys, time
 from storage.engine import open_archive
 from tests.archives import LEASE, NOON, HOUR, Desk, group_by_first_word, judge
 desk = Desk(open_archive(sys.argv[1]), owner="dead:1:1", now=NOON + HOUR)
-def hang(states):
+def hang(states, recent):
     print("in the middle", flush=True)
     time.sleep(60)
 desk.tell = hang

@@ -113,7 +113,18 @@ def test_papers_that_print_one_wire_are_one_voice() -> None:
         Judgement(article(4, "Herald"), verdict(2.0)),
     ]
     brief = brief_of(1, members)
-    assert (brief.publisher, brief.others) == ("Gazette", ("Herald",))
+    assert (brief.publisher, brief.wire, brief.others) == ("Gazette", "Reuters", ("Herald",))
+    assert brief.copies == ("Courier",)
+
+
+def test_of_a_rule_that_spans_a_clause_the_ends_are_marked() -> None:
+    clause, near = "troops and more troops to Iraq", "to Iraq"
+    reasons = (evidence("minister", 3.0, nth=0), replace(evidence(clause, 2.0), kind="rule"))
+    brief = brief_of(1, [Judgement(article(1, "Gazette"), verdict(3.0, *reasons))])
+    assert [brief.sentence[start:end] for start, end in brief.marks] == ["troops", "Iraq", "minister"]
+    short = (evidence("minister", 3.0), replace(evidence(near, 2.0), kind="rule"))
+    brief = brief_of(1, [Judgement(article(1, "Gazette"), verdict(3.0, *short))])
+    assert [brief.sentence[start:end] for start, end in brief.marks] == ["to Iraq", "minister"]
 
 
 def test_spans_that_overlap_or_touch_are_one() -> None:

@@ -35,7 +35,7 @@ def all_as_one(new: Sequence[tuple[int, bytes]], known: Sequence[Sketched]) -> G
 
 def test_a_muted_story_says_so_to_the_next_decision(desk: Desk) -> None:
     seen: list[StoryState] = []
-    desk.tell = lambda states: seen.extend(states) or []  # type: ignore[func-returns-value]
+    desk.tell = lambda states, recent: seen.extend(states) or []  # type: ignore[func-returns-value]
     desk.archive.mute_story(1, True)
     desk.archive.follow_story(2, True)
     desk.works("gazette", entry("summit-two"), entry("budget-two"))

@@ -145,7 +145,8 @@ def test_a_mail_says_who_what_and_to_what_it_belongs(box: Mailbox) -> None:
     update = replace(
         STORY, key="update:1:all:2", kind="update", briefs=(replace(BRIEF, news="Now 3 publishers carry it."),)
     )
-    first, second = delivery(policy), delivery(policy, update)
+    first = delivery(policy)
+    second = replace(delivery(policy, update), refers_to=first.message_id)
     with AppriseSender(policy.targets, slack_apart=0) as sender:
         assert [sender.send(one).result for one in (first, first, second)] == ["sent"] * 3
     mails = box.mails

@@ -1,6 +1,7 @@
 """Stories x routes x what was told x now -> alerts. Pure: what is decided here is stored and sent by others.
 
-    tell            stories of a batch -> one alert per story and route, updates, floods and quiet hours heeded
+    tell            stories of a batch -> one alert per story and route, held by quiet hours, floods, downtime
+    sum_up          alerts of a route that were held -> one
     tell_baseline   what came with first answers -> at most one alert per route
     digest_due      route x last digest -> the period that is due
     digest          stories of a period -> one alert
@@ -18,13 +19,14 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from watchfloor.model import Alert, AlertKind, Article, Brief, Coverage, SendOutcome
-from watchfloor.ports import StoryState
+from watchfloor.model import Alert, AlertKind, Article, Brief, Coverage, Hold, SendOutcome
+from watchfloor.ports import Recent, StoryState
 from watchfloor.query import Document, evaluate
-from watchfloor.routes import Quiet, Route
+from watchfloor.routes import Flood, Quiet, Route
 
 PUBLISHER_MARKS = (3, 10)  # told again when this many carry it: corroborated, then everywhere
 UPDATE_REST = timedelta(hours=3)  # what forty feeds add within hours is one update; an official source does not wait
+DOWNTIME = timedelta(hours=6)  # without a cycle: what is found then is no longer urgent one by one
 BASELINE_LISTED = 10  # stories named in the sum of a first look; the counts say the rest
 
 FIRST_WAIT = timedelta(minutes=1)
@@ -63,50 +65,74 @@ def _documents(state: StoryState) -> Iterable[Document]:
 
 # -- at once ----------------------------------------------------------------------------------------------------------
 
+Names = Mapping[str, str]  # topic -> as people call it
+
 
 def tell(
     states: Sequence[StoryState],
     routes: Sequence[Route],
     now: datetime,
-    recent: Mapping[str, Sequence[datetime]] | None = None,
+    *,
+    recent: Recent | None = None,
+    names: Names | None = None,
+    idle_since: datetime | None = None,
 ) -> list[Alert]:
     """The alerts that these stories call for.
 
-    `recent`: per route, when its latest alerts were created, for the flood brake; without it the batch alone counts.
-    Routes with a digest get nothing here.
+    `recent`: for the flood brake; without it the batch alone counts. `idle_since`: nothing ran since then, so that what
+    is found now is old already. Routes with a digest get nothing here.
     """
     at_once = [route for route in routes if route.digest is None]
     return [
         alert
         for route in at_once
-        for alert in _brake(route, _alerts_on(route, states, now), (recent or {}).get(route.name, ()), now)
+        for alert in _held(
+            route, _alerts_on(route, states, now, names or {}), (recent or {}).get(route.name, ()), now, idle_since
+        )
     ]
 
 
-def _alerts_on(route: Route, states: Sequence[StoryState], now: datetime) -> list[Alert]:
+def idle_since(last_cycle: datetime | None, now: datetime) -> datetime | None:
+    """Since when nothing ran, if that is long."""
+    return last_cycle if last_cycle and now - last_cycle > DOWNTIME else None
+
+
+def _alerts_on(route: Route, states: Sequence[StoryState], now: datetime, names: Names) -> list[Alert]:
     live = (state for state in states if not state.muted and not state.baseline and takes(route, state))
     alerts = (
-        _story(route, state, now) if route.name not in state.told else _update(route, state, now) for state in live
+        _story(route, state, now, names) if route.name not in state.told else _update(route, state, now, names)
+        for state in live
     )
     return [alert for alert in alerts if alert]
 
 
-def _story(route: Route, state: StoryState, now: datetime) -> Alert:
+def _story(route: Route, state: StoryState, now: datetime, names: Names) -> Alert:
     key = f"story:{state.brief.story_id}:{route.name}"
-    return _alert(route, "story", key, _about(state.brief), (state.brief,), now)
+    return _alert(route, "story", key, _about(state.brief, names), (state.brief,), now)
 
 
-def _update(route: Route, state: StoryState, now: datetime) -> Alert | None:
-    """A second message on a story, if there is material news since what was told last on this route."""
+def _update(route: Route, state: StoryState, now: datetime, names: Names) -> Alert | None:
+    """A second message on a story, if there is material news since what was told last on this route.
+
+    Of a story that is followed every further article is news, and none has to rest.
+    """
     before = state.told_brief.get(route.name)
-    if before is None or not (news := whats_new(before, state)):
+    news = whats_new(before, state) if before else ""
+    if state.followed:
+        news = " ".join(part for part in (news, _further(state)) if part)
+    if before is None or not news:
         return None
-    official = state.brief.official and not before.official
-    if not official and now - state.told[route.name] < UPDATE_REST:
+    urgent = state.followed or (state.brief.official and not before.official)
+    if not urgent and now - state.told[route.name] < UPDATE_REST:
         return None  # not lost: what was told stays the measure, so the story's next article brings it up again
     key = f"update:{state.brief.story_id}:{route.name}:{state.brief.articles}"
     brief = replace(state.brief, news=news)
-    return _alert(route, "update", key, f"Update: {_about(brief)}", (brief,), now)
+    return _alert(route, "update", key, f"Update: {_about(brief, names)}", (brief,), now)
+
+
+def _further(state: StoryState) -> str:
+    fresh = [article for article in state.articles if article.id in state.fresh_ids]
+    return _named("Also: ", [f'{one.publisher}, "{one.title}"' for one in fresh])
 
 
 def whats_new(before: Brief, state: StoryState) -> str:
@@ -146,28 +172,57 @@ def _named(words: str, names: Sequence[str]) -> str:
     return f"{words}{', '.join(names[:5])}{' and others' if len(names) > 5 else ''}." if names else ""
 
 
-# -- floods and quiet hours -------------------------------------------------------------------------------------------
+# -- what is held -----------------------------------------------------------------------------------------------------
 
 
-def _brake(route: Route, alerts: list[Alert], recent: Sequence[datetime], now: datetime) -> list[Alert]:
-    """The alerts as they are, or one in their place where they would be a flood or wait for the same morning."""
-    if len(alerts) > 1 and route.quiet and quiet_until(route.quiet, route.timezone, now):
-        return [_together(route, "digest", f"{len(alerts)} stories of the quiet hours", alerts, now)]
-    if route.flood and alerts:
-        counted = sum(at > now - route.flood.within for at in recent) + len(alerts)
-        if counted > route.flood.more_than:
-            minutes = int(route.flood.within.total_seconds() // 60)
-            said = f"More than {route.flood.more_than} alerts within {minutes} minutes: these come as one message."
-            return [_together(route, "flood", f"{_count(len(alerts), 'story', 'stories')} at once", alerts, now, said)]
+def _held(
+    route: Route, alerts: list[Alert], recent: Sequence[datetime], now: datetime, idle: datetime | None
+) -> list[Alert]:
+    """The alerts as they are, or held until an hour at which `sum_up` makes one of all that wait by then."""
+    if route.quiet and (morning := quiet_until(route.quiet, route.timezone, now)):
+        start, end = (f"{at:%H:%M}" for at in route.quiet)
+        return _hold(alerts, "quiet hours", morning, f"Held in the quiet hours, {start} to {end}.")
+    if idle:
+        since, until = (f"{at.day} {at:%B, %H:%M}" for at in (one.astimezone(route.timezone) for one in (idle, now)))
+        return _hold(alerts, "downtime", now, f"Nothing ran from {since} to {until}: this came out meanwhile.")
+    if route.flood and (free := _free_at(route.flood, recent, len(alerts), now)):
+        minutes = int(route.flood.within.total_seconds() // 60)
+        said = f"More than {route.flood.more_than} alerts within {minutes} minutes: what was too much comes as one."
+        return _hold(alerts, "flood", free, said)
     return alerts
 
 
-def _together(
-    route: Route, kind: AlertKind, subject: str, alerts: Sequence[Alert], now: datetime, *lines: str
-) -> Alert:
-    briefs = tuple(brief for alert in alerts for brief in alert.briefs)
+def _hold(alerts: Iterable[Alert], why: Hold, until: datetime, said: str) -> list[Alert]:
+    return [replace(alert, held=why, not_before=until, lines=(said,)) for alert in alerts]
+
+
+def _free_at(flood: Flood, recent: Sequence[datetime], more: int, now: datetime) -> datetime | None:
+    """When the brake lets one message go, None if all may: there are never more than so many within the time."""
+    lately = sorted(at for at in recent if at > now - flood.within)
+    if len(lately) + more <= flood.more_than:
+        return None
+    return now if len(lately) < flood.more_than else lately[-flood.more_than] + flood.within
+
+
+def sum_up(alerts: Sequence[Alert], now: datetime) -> Alert:
+    """One message of alerts of one route that were held, oldest first; of two on one story the later."""
+    briefs = {brief.story_id: brief for alert in alerts for brief in alert.briefs}
+    reasons = dict.fromkeys(alert.held for alert in alerts)
+    where = " and ".join(_HELD[reason] for reason in reasons if reason)
     mark = hashlib.sha256("\n".join(alert.key for alert in alerts).encode()).hexdigest()[:16]
-    return replace(_alert(route, kind, f"together:{route.name}:{mark}", subject, briefs, now), lines=lines)
+    return Alert(
+        key=f"together:{alerts[0].route}:{mark}",
+        kind="flood" if "flood" in reasons else "digest",
+        route=alerts[0].route,
+        created=now,
+        subject=f"{_count(len(briefs), 'story', 'stories')} {where}",
+        briefs=tuple(sorted(briefs.values(), key=lambda one: (-one.score, one.story_id))),
+        targets=tuple(dict.fromkeys(target for alert in alerts for target in alert.targets)),
+        lines=(" ".join(dict.fromkeys(line for alert in alerts for line in alert.lines)),),
+    )
+
+
+_HELD: Mapping[Hold, str] = {"quiet hours": "of the quiet hours", "flood": "at once", "downtime": "since nothing ran"}
 
 
 def quiet_until(quiet: Quiet, zone: ZoneInfo, now: datetime) -> datetime | None:
@@ -201,16 +256,22 @@ def _baseline(route: Route, states: Sequence[StoryState], now: datetime) -> Aler
     if not briefs:
         return None
     key = f"baseline:{route.name}:{hashlib.sha256(repr([one.story_id for one in briefs]).encode()).hexdigest()[:16]}"
-    sources = len({source for brief in briefs for source in brief.source_ids})
     listed = tuple(briefs[:BASELINE_LISTED])
     subject = f"First look: {_count(len(briefs), 'story', 'stories')}"
     lines = [
-        f"The first answers of {_count(sources, 'source', 'sources')} held {_count(len(briefs), 'story', 'stories')} "
+        f"{_where_found(states)} held {_count(len(briefs), 'story', 'stories')} "
         f"in {_count(sum(one.articles for one in briefs), 'article', 'articles')}; all are in the archive."
     ]
     if len(listed) < len(briefs):
         lines.append(f"The {len(listed)} with the highest scores:")
     return replace(_alert(route, "baseline", key, subject, listed, now), lines=tuple(lines))
+
+
+def _where_found(states: Sequence[StoryState]) -> str:
+    if not all(state.baseline for state in states):
+        return "What was read before, and matches only now,"
+    sources = len({source for state in states for source in state.brief.source_ids})
+    return f"The first answers of {_count(sources, 'source', 'sources')}"
 
 
 # -- digests ----------------------------------------------------------------------------------------------------------
@@ -314,10 +375,11 @@ def _alert(route: Route, kind: AlertKind, key: str, subject: str, briefs: tuple[
     return Alert(key, kind, route.name, now, subject, briefs, route.targets, not_before=held)
 
 
-def _about(brief: Brief) -> str:
+def _about(brief: Brief, names: Names) -> str:
     """A story in the desk's own words: its topics, never the headline, which is foreign text."""
-    topics = ", ".join(brief.topics[:3]) or "a story"
-    return f"{topics} ({_count(1 + len(brief.others), 'publisher', 'publishers')})"
+    topics = ", ".join(names.get(topic, topic) for topic in brief.topics[:3]) or "a story"
+    copies = f", {_count(len(brief.copies), 'copy', 'copies')}" if brief.copies else ""
+    return f"{topics} ({_count(1 + len(brief.others), 'publisher', 'publishers')}{copies})"
 
 
 def _count(number: int, one: str, many: str) -> str:

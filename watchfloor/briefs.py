@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from watchfloor.model import Article, Brief, Evidence, Grade, Verdict
 from watchfloor.voices import plain_title, voice
 
+RULE_MARKED_WHOLE = 3  # words: two terms with one word between read as one
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -22,19 +24,22 @@ def brief_of(story_id: int, judgements: Sequence[Judgement]) -> Brief:
     """Sum up a story of at least one article, in whatever order they come.
 
     The best article speaks for it: one whose page was read in full before a teaser, then the highest score, then the
-    earliest. `others` are the other voices in the order in which they came; a paper that prints a wire's text, or this
-    publisher's, adds none.
+    earliest. `others` are the other voices in the order in which they came; a paper that prints a wire's text adds
+    none, and is named among the `copies`.
     """
     in_time = sorted(judgements, key=lambda one: (one.article.first_seen, one.article.id))
     best = max(in_time, key=lambda one: (one.article.grade is Grade.FULL, one.verdict.score))
     sentence, marks = _strongest_sentence(best)
     voices = _distinct(_voice(one.article) for one in in_time)
+    publishers = _distinct(one.article.publisher for one in in_time)
+    wire = _wire(best.article)
+    others = tuple(name for name in voices if name not in (best.article.publisher, _voice(best.article)))
     return Brief(
         story_id=story_id,
         headline=plain_title(best.article.title, best.article.publisher) or best.article.title,
         url=best.article.url,
         publisher=best.article.publisher,
-        others=tuple(name for name in voices if name not in (best.article.publisher, _voice(best.article))),
+        others=others,
         published=best.article.published,
         first_seen=in_time[0].article.first_seen,
         sentence=sentence,
@@ -46,11 +51,18 @@ def brief_of(story_id: int, judgements: Sequence[Judgement]) -> Brief:
         articles=len(in_time),
         official=any(one.article.official for one in in_time),
         source_ids=_distinct(one.article.source_id for one in in_time),
+        wire=wire,
+        copies=tuple(name for name in publishers if name not in (best.article.publisher, wire, *others)),
     )
 
 
 def _voice(article: Article) -> str:
     return voice(article.publisher, article.title, article.text)
+
+
+def _wire(article: Article) -> str:
+    spoken = _voice(article)
+    return "" if spoken == article.publisher.strip() else spoken
 
 
 def _distinct(values: Iterable[str]) -> tuple[str, ...]:
@@ -76,11 +88,21 @@ def _strongest_sentence(one: Judgement) -> tuple[str, tuple[tuple[int, int], ...
         return strongest.sentence, ()
     end = begin + len(strongest.sentence)
     inside = [
-        (evidence.start - begin, evidence.end - begin)
+        (start - begin, stop - begin)
         for evidence in reasons
         if evidence.field == strongest.field and begin <= evidence.start and evidence.end <= end
+        for start, stop in _terms(evidence, strongest.sentence, begin)
     ]
     return strongest.sentence, merge_spans(inside)
+
+
+def _terms(evidence: Evidence, sentence: str, begin: int) -> list[tuple[int, int]]:
+    """The spans to mark. A rule's runs from its first term to its last, with a clause between: its ends are marked."""
+    found = sentence[evidence.start - begin : evidence.end - begin]
+    words = found.split()
+    if evidence.kind != "rule" or len(words) <= RULE_MARKED_WHOLE:
+        return [(evidence.start, evidence.end)]
+    return [(evidence.start, evidence.start + len(words[0])), (evidence.end - len(words[-1]), evidence.end)]
 
 
 def _begin(article: Article, evidence: Evidence) -> int | None:

@@ -298,12 +298,15 @@ class Brief:
     articles: int = 1
     official: bool = False
     source_ids: tuple[str, ...] = ()
+    wire: str = ""  # whose words `publisher` prints, if not its own
+    copies: tuple[str, ...] = ()  # further publishers that print words already counted: carriers, not voices
     news: str = ""  # what is new, in an update
 
 
 # -- Alert and Delivery -----------------------------------------------------------------------------------------------
 
 AlertKind = Literal["story", "update", "baseline", "digest", "flood", "ops", "test"]
+Hold = Literal["quiet hours", "flood", "downtime"]  # why an alert waits, to be summed up with others that wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,8 +323,9 @@ class Alert:
     subject: str  # our own words only, never a publisher's
     briefs: tuple[Brief, ...] = ()
     targets: tuple[str, ...] = ()  # ids of targets; one delivery row each
-    not_before: datetime | None = None  # quiet hours
-    lines: tuple[str, ...] = ()  # further sentences of our own (ops, flood, baseline)
+    not_before: datetime | None = None
+    held: Hold | None = None  # until `not_before`; what is held on one route then comes as one message
+    lines: tuple[str, ...] = ()  # further sentences of our own (ops, flood, baseline, why it was held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +342,8 @@ class Coverage:
     unjudged: tuple[tuple[str | None, int], ...]  # language -> articles for which the watchlist has no words
 
 
-DeliveryState = Literal["pending", "sending", "sent", "dead", "unknown"]
+# held: waits for its hour; folded: what it had to say went out in a message that summed up
+DeliveryState = Literal["pending", "sending", "sent", "dead", "unknown", "held", "folded"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,6 +360,7 @@ class Delivery:
     next_at: datetime | None = None
     error: str | None = None
     sent_at: datetime | None = None
+    refers_to: str | None = None  # of an update that is claimed: the message that told this target of the story first
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@
       |   matcher.judge | stories.sketch
       | archive.settle(stories.group, alerting.tell)       verdicts + stories + alerts + deliveries, one transaction
       v
-      | archive.claim_deliveries                           deliver
+      | archive.release_held(alerting.sum_up)              deliver
+      | archive.claim_deliveries
       |   sender.send | alerting.next_attempt
       | archive.keep_delivery
 
@@ -41,7 +42,7 @@ from watchfloor.errors import FetchError, WatchfloorError
 from watchfloor.fetch import cache_lifetime
 from watchfloor.match import Matcher
 from watchfloor.model import Alert, Article, Collected, Delivery, Grade, PageJob, PollJob, PollOutcome, Verdict
-from watchfloor.ports import Answer, Archive, Clock, Door, Judged, Parsers, Sender, Shard, StoryState
+from watchfloor.ports import Answer, Archive, Clock, Door, Judged, Parsers, Sender, Shard, Tell
 from watchfloor.routes import Route
 from watchfloor.weighing import weigh
 
@@ -385,14 +386,17 @@ def _weigh_safely(matcher: Matcher, article: Article) -> Judged:
         return Judged(article, Verdict(judged=False, language=article.language, relevant=False, score=0, threshold=0))
 
 
-def _teller(floor: Floor, now: datetime) -> Callable[[Sequence[StoryState]], Sequence[Alert]]:
-    return lambda states: alerting.tell(states, floor.routes, now)
+def _teller(floor: Floor, now: datetime) -> Tell:
+    idle = alerting.idle_since(floor.archive.last_cycle(), now)
+    return lambda states, recent: alerting.tell(
+        states, floor.routes, now, recent=recent, names=floor.matcher.watchlist.topics, idle_since=idle
+    )
 
 
 def tell_baseline(floor: Floor, report: Report) -> None:
     """At most one message on each route sums up all that new sources brought with their first answer."""
     now = floor.clock()
-    alerts = floor.archive.settle_baseline(lambda states: alerting.tell_baseline(states, floor.routes, now), now)
+    alerts = floor.archive.settle_baseline(lambda states, _: alerting.tell_baseline(states, floor.routes, now), now)
     _note_alerts(floor, report, alerts)
 
 
@@ -426,10 +430,13 @@ def _note_alerts(floor: Floor, report: Report, alerts: Sequence[Alert]) -> None:
 
 async def deliver(floor: Floor, report: Report) -> None:
     """Send what is due. A refused mail waits or dies in its own row and holds up nobody else."""
+    now = floor.clock()
+    floor.archive.release_held(lambda alerts: alerting.sum_up(alerts, now), now)
     targets = [target.id for target in floor.sender.targets]
     while targets and (due := _claim_deliveries(floor, targets)):
         await asyncio.gather(*(_deliver_one(floor, report, delivery) for delivery in due))
-    report.pending = floor.archive.pending_deliveries().get("pending", 0)
+    waiting = floor.archive.pending_deliveries()
+    report.pending = waiting.get("pending", 0) + waiting.get("held", 0)
 
 
 def _claim_deliveries(floor: Floor, targets: Sequence[str]) -> list[Delivery]:

@@ -167,7 +167,9 @@ class Settled:
 
 
 Group = Callable[[Sequence[tuple[int, bytes]], Sequence[Sketched]], Grouping]
-Tell = Callable[[Sequence[StoryState]], Sequence[Alert]]
+Recent = Mapping[str, Sequence[datetime]]  # route -> when its messages of the last day went out, oldest first
+Tell = Callable[[Sequence[StoryState], Recent], Sequence[Alert]]
+SumUp = Callable[[Sequence[Alert]], Alert]
 
 
 class Archive(Protocol):
@@ -212,12 +214,19 @@ class Archive(Protocol):
 
     def settle(self, owner: str, judged: Sequence[Judged], group: Group, tell: Tell, now: datetime) -> Settled:
         """Verdicts, stories, alerts and delivery rows of one batch, in one transaction that excludes other settlers.
-        `group` and `tell` are pure and run inside it. An article that was judged before keeps its story."""
+        `group` and `tell` are pure and run inside it, so that what went out lately is what others committed.
+        An article that was judged before keeps its story."""
         ...
 
     def settle_baseline(self, tell: Tell, now: datetime) -> tuple[Alert, ...]:
-        """Give `tell` all stories of baseline articles that were never summed up, store the alerts it makes, and mark
-        the articles as summed up, in one transaction."""
+        """Give `tell` all stories of quiet articles that were never summed up, store the alerts it makes, and mark
+        the articles as summed up, in one transaction. Quiet: they came with a source's first answer, or were read
+        before and match only now."""
+        ...
+
+    def release_held(self, sum_up: SumUp, now: datetime) -> int:
+        """Let go what was held until now: where several alerts of a route waited for a target, `sum_up` makes one of
+        them, in one transaction. Returns how many alerts were let go."""
         ...
 
     def raise_alert(self, alert: Alert) -> bool:

@@ -23,6 +23,7 @@ from watchfloor.ports import Target
 from watchfloor.query import Node, parse
 from watchfloor.sources import read_duration
 
+LONGEST_FLOOD = timedelta(days=1)  # so far back it is counted what went out
 OPS_TAG = "ops"  # messages about the monitor itself go to this tag; no route need name it
 
 
@@ -127,7 +128,7 @@ class FloodItem(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     more_than: int = Field(ge=1)
-    within: Annotated[timedelta, BeforeValidator(_span)]
+    within: Annotated[timedelta, BeforeValidator(_span), Field(le=LONGEST_FLOOD)]
 
 
 class RouteItem(BaseModel):

@@ -53,6 +53,12 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("apprise_urls", "APPRISE_URLS"),
         description="Apprise URLs, separated by blanks: without an alerts file every relevant story goes to them.",
     )
+    templates: Path | None = Field(
+        default=None, description="A folder with mail templates of your own; what it lacks is taken from Watchfloor."
+    )
+    desk_url: str | None = Field(
+        default=None, description="Where the desk's page is reached, for links in messages: https://desk.example.org."
+    )
     contact: str | None = Field(
         default=None,
         description="An address or page at which a publisher can reach you; it goes into the User-Agent.",
@@ -107,6 +113,20 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         return tuple(ipaddress.ip_network(part.strip(), strict=False) for part in value.split(",") if part.strip())
+
+    @field_validator("templates")
+    @classmethod
+    def _folder(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_dir():
+            raise ValueError(f"{value} is not a folder")
+        return value
+
+    @field_validator("desk_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError(f"{value!r} is not an address; write https://desk.example.org")
+        return value
 
     @field_validator("timezone")
     @classmethod

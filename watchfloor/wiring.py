@@ -6,7 +6,7 @@ What is heavy (the parsers, Apprise, Alembic) is imported where it is made, so t
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -62,11 +62,15 @@ def load_policy(settings: Settings) -> Policy:
 
 
 @contextmanager
-def open_sender(settings: Settings, policy: Policy) -> Iterator[AppriseSender]:
-    """The processes that send."""
+def open_sender(
+    settings: Settings, policy: Policy, *, names: Mapping[str, str] | None = None
+) -> Iterator[AppriseSender]:
+    """The processes that send. `names`: of topics, as the watchlist gives them."""
     from alerts.send import AppriseSender
 
-    with AppriseSender(policy.targets, zone=settings.zone) as sender:
+    with AppriseSender(
+        policy.targets, zone=settings.zone, desk=settings.desk_url, templates=settings.templates, names=names
+    ) as sender:
         yield sender
 
 
@@ -118,7 +122,7 @@ async def open_floor(settings: Settings, watcher: Watcher | None = None) -> Asyn
     archive = open_archive(settings)
     archive.register(known, now())
     async with open_door(settings) as door, open_parsers(settings) as parsers:
-        with open_sender(settings, policy) as sender:
+        with open_sender(settings, policy, names=matcher.watchlist.topics) as sender:
             yield Floor(
                 owner=leases.owner_of_this_process(),
                 archive=archive,

@@ -77,6 +77,8 @@ class AlertsOptions(ArchiveOptions):
 
     alerts: Annotated[Path | None, _setting("alerts")] = None
     apprise_urls: Annotated[str | None, _setting("apprise_urls")] = None
+    templates: Annotated[Path | None, _setting("templates")] = None
+    desk_url: Annotated[str | None, _setting("desk_url")] = None
 
 
 @Parameter(name="*")

@@ -129,8 +129,9 @@ class Screen(Watcher):
     def _print_alerts(self) -> None:
         from alerts.render import render_terminal
 
+        names = wiring.load_watchlist(self.settings).topics if self.alerts else {}
         for alert in self.alerts:
-            console().print(render_terminal(alert, self.settings.zone), markup=False)
+            console().print(render_terminal(alert, self.settings.zone, names=names), markup=False)
 
 
 def _when_due(states: Mapping[str, FeedState], zone: ZoneInfo) -> str:
