@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from watchfloor import wiring
 from watchfloor.errors import WatchfloorError
-from watchfloor.settings import Settings
+from watchfloor.settings import NO_CONTACT, Settings
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -51,6 +51,8 @@ def serve(settings: Settings, *, every: timedelta, host: str, port: int) -> None
     """
     wiring.check(settings)
     app = wiring.make_page(settings, host=host, every=every)
+    if settings.contact is None:
+        print(f"watchfloor: {NO_CONTACT}", file=sys.stderr, flush=True)
     set_defaults()
     with prefect_server() as url:
         print(f"Prefect's page and API: {url.removesuffix('/api')}", flush=True)

@@ -122,6 +122,9 @@ def test_without_a_network_it_says_so_and_keeps_the_sources(shell: Shell) -> Non
     assert done.returncode == 1
     assert "Gazette" in done.stdout
     assert "none of 1 sources could be reached" in done.stderr
+    assert "WATCHFLOOR_CONTACT" in done.stderr
+    with_contact = shell.types("run", WATCHFLOOR_CONTACT="desk@example.org")
+    assert "WATCHFLOOR_CONTACT" not in with_contact.stderr
     again = shell.types("run", WATCHFLOOR_ALLOW_ADDRESSES="127.0.0.0/8")
     assert again.returncode == 0
     assert "None of 1 sources is due before" in again.stdout

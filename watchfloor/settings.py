@@ -20,6 +20,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 SHIPPED = Path(__file__).resolve().parent / "shipped"  # where the wheel keeps them; in a clone they lie at the top
 
+NO_CONTACT = "WATCHFLOOR_CONTACT is not set: name a mail address or page at which publishers can reach you"
+
 
 def shipped(name: str) -> Path:
     """The project's own copy of a data file: inside the installed package, or at the top of a clone."""

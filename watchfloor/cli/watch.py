@@ -19,7 +19,7 @@ from watchfloor.cli.printing import as_json, console, print_hits, when
 from watchfloor.model import Filters
 from watchfloor.pipeline import Floor, Report, Watcher
 from watchfloor.query import parse
-from watchfloor.settings import load, shipped
+from watchfloor.settings import NO_CONTACT, load, shipped
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -52,6 +52,8 @@ def run(
         print(as_json(report.as_json()))
     else:
         screen.sum_up(report)
+    if settings.contact is None:
+        print(f"watchfloor: {NO_CONTACT}", file=sys.stderr)
     if not report.nobody_answered:
         return DONE
     print(
