@@ -31,6 +31,7 @@ LONGEST_WAIT = timedelta(days=7)
 ENCODINGS = re.compile(r"(utf-?(8|16|16le|16be|32)|us-ascii|iso-?8859-\d+|windows-\d+|cp\d+|koi8-[ru]|gb(k|2312|18030)|"
                        r"big5|shift[_-]?jis|euc-(jp|kr|tw)|mac-?\w+|latin-?\d)", re.IGNORECASE)  # fmt: skip
 _BAD_REFERENCE = re.compile(rb"&#(x[0-9a-fA-F]{1,9}|\d{1,10});")
+_ADDRESS = re.compile(r"[^\s@<>()]{1,64}@[^\s@<>()]{1,255}")
 _DECLARED = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
 
 
@@ -198,10 +199,18 @@ def _xml_item(entry: Any, url: str, base: str, now: datetime) -> Item:
         title=clean_line(html_to_text(_text(entry.get("title"))[:20_000])),
         summary="" if summary == content else summary,
         content=content,
-        authors=_names(author.get("name") or author.get("email") for author in entry.get("authors", ())),
+        authors=_names(_authors(entry)),
         published=clean_date(_text(raw_date), now),
         language=_language(entry.get("language")),
     )
+
+
+def _authors(entry: Any) -> Iterable[object]:
+    """RSS writes `address (Name)`; feedparser cuts addresses after four letters of their top level domain."""
+    written = _text(entry.get("author"))
+    if "@" in written and len(entry.get("authors", ())) < 2:
+        return [_ADDRESS.sub("", written).strip(" ()<>,;")]
+    return [author.get("name") for author in entry.get("authors", ())]
 
 
 def _text(value: object) -> str:
