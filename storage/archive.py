@@ -18,7 +18,22 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from storage import care, desk, facets, handwork, judging, labels, outbox, pages, past, polling, reading, search, words
+from storage import (
+    care,
+    desk,
+    facets,
+    handwork,
+    judging,
+    labels,
+    outbox,
+    pages,
+    past,
+    polling,
+    reading,
+    search,
+    suggesting,
+    words,
+)
 from storage.care import TableSize
 from storage.desk import Card, Company, Dossier, Narrowing, Standing
 from storage.engine import Database
@@ -49,6 +64,7 @@ from watchfloor.model import (
 )
 from watchfloor.ports import Group, Judged, Settled, Shard, Sketched, StoryState, SumUp, Tell
 from watchfloor.query import Node
+from watchfloor.suggesting import Frequent
 
 WORDS = 0x776F7264  # "word": the key under which two who would fill the index exclude each other
 
@@ -295,6 +311,11 @@ class SqlArchive:
         """See `trials.PastArchive`."""
         with self._database.read() as connection:
             return past.sketches(connection, since, until)
+
+    def frequent_names(self, since: datetime, until: datetime, *, at_least: int) -> Sequence[Frequent]:
+        """Names that a model found in at least so many articles first seen in this time, most frequent first."""
+        with self._database.read() as connection:
+            return suggesting.frequent_names(connection, since, until, at_least=at_least)
 
     # -- the desk's pages ---------------------------------------------------------------------------------------------
 

@@ -27,6 +27,8 @@ ONE_ROOM = {
     "cyclopts": ("watchfloor/cli/",),
     "starlette": ("watchfloor/web/",),
     "fastapi": ("watchfloor/web/",),
+    "spacy": ("watchfloor/names.py",),
+    "sklearn": ("watchfloor/tuning.py",),
 }
 # These may reach outwards.
 DOORS = ("watchfloor/__main__.py", "watchfloor/cli/", "watchfloor/web/", "watchfloor/wiring.py", "watchfloor/demo/")

@@ -10,7 +10,7 @@
       | archive.keep_page            texts + grades
       v
       | archive.claim_unjudged                             judge, group, alert
-      |   matcher.judge | stories.sketch
+      |   matcher.judge | stories.sketch | namer
       | archive.settle(stories.group, alerting.tell)       verdicts + stories + alerts + deliveries, one transaction
       v
       | archive.release_held(alerting.sum_up)              deliver
@@ -42,9 +42,9 @@ from watchfloor.errors import FetchError, WatchfloorError
 from watchfloor.fetch import cache_lifetime
 from watchfloor.match import Matcher
 from watchfloor.model import Alert, Article, Collected, Delivery, Grade, PageJob, PollJob, PollOutcome, Verdict
-from watchfloor.ports import Answer, Archive, Clock, Door, Judged, Parsers, Sender, Shard, Tell
+from watchfloor.ports import Answer, Archive, Clock, Door, Judged, Namer, Parsers, Sender, Shard, Tell
 from watchfloor.routes import Route
-from watchfloor.weighing import weigh
+from watchfloor.weighing import named, weigh
 
 SOURCES_AT_ONCE = 256  # claimed at the same time; the door says how many are asked
 PAGES_AT_ONCE = 500  # claimed at the same time: many, so that one slow host does not starve the others
@@ -133,6 +133,7 @@ class Floor:
     clock: Clock
     jitter: Callable[[], float] = random.random  # 0..1, upward only
     watcher: Watcher = field(default_factory=Watcher)
+    namer: Namer | None = None  # adds the names that are not on the list
 
 
 async def cycle(floor: Floor, *, shard: Shard = WHOLE, everything: bool = False) -> Report:
@@ -366,7 +367,7 @@ async def judge(floor: Floor, report: Report, texts: Stage) -> None:
 
 
 def _settle(floor: Floor, report: Report, batch: Sequence[Article]) -> None:
-    judged = [_weigh_safely(floor.matcher, article) for article in batch]
+    judged = _name_safely(floor.namer, [_weigh_safely(floor.matcher, article) for article in batch])
     now = floor.clock()
     settled = floor.archive.settle(floor.owner, judged, stories.group, _teller(floor, now), now)
     report.judged += sum(one.verdict.judged for one in judged)
@@ -384,6 +385,17 @@ def _weigh_safely(matcher: Matcher, article: Article) -> Judged:
     except Exception as error:
         _fault_of_ours("judging", error, article=article.id, url=article.url)
         return Judged(article, Verdict(judged=False, language=article.language, relevant=False, score=0, threshold=0))
+
+
+def _name_safely(namer: Namer | None, judged: list[Judged]) -> list[Judged]:
+    """What a model finds besides is welcome; if it fails, the verdicts stand without."""
+    if namer is None:
+        return judged
+    try:
+        return named(judged, namer)
+    except Exception as error:
+        _fault_of_ours("naming", error)
+        return judged
 
 
 def _teller(floor: Floor, now: datetime) -> Tell:

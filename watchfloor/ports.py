@@ -166,6 +166,8 @@ class Settled:
     alerts: tuple[Alert, ...]
 
 
+Told = tuple[str, str, Verdict]  # title, text, and the verdict on them
+Namer = Callable[[Sequence[Told]], list[Verdict]]  # the verdicts with further names, in order
 Group = Callable[[Sequence[tuple[int, bytes]], Sequence[Sketched]], Grouping]
 Recent = Mapping[str, Sequence[datetime]]  # route -> when its messages of the last day went out, oldest first
 Tell = Callable[[Sequence[StoryState], Recent], Sequence[Alert]]

@@ -52,6 +52,11 @@ def voice(publisher: str, title: str, text: str) -> str:
     return wire or _wire_named(publisher) or publisher.strip()
 
 
+def is_wire(name: str) -> bool:
+    """Is this the name of an agency that others print?"""
+    return _wire_named(name) is not None
+
+
 def plain_title(title: str, publisher: str = "") -> str:
     """The title without update marks before it and the names of publishers or wires behind it."""
     title = _PREFIX.sub("", _MARKUP.sub("", title)).strip()

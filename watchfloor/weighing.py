@@ -1,11 +1,14 @@
-"""An article -> all that is kept of the judgement on it: the verdict and, where it is relevant, its sketch. Pure."""
+"""An article -> all that is kept of the judgement on it: the verdict and, where it is relevant, its sketch."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
 
 from watchfloor import stories
 from watchfloor.match import Matcher
 from watchfloor.model import Article
-from watchfloor.ports import Judged
+from watchfloor.ports import Judged, Namer
 
 
 def weigh(matcher: Matcher, article: Article) -> Judged:
@@ -23,3 +26,9 @@ def weigh(matcher: Matcher, article: Article) -> Judged:
         language=verdict.language,
     )
     return Judged(article, verdict, sketch)
+
+
+def named(judged: Sequence[Judged], namer: Namer) -> list[Judged]:
+    """The same with the names that a model adds to the verdicts; sketches, and so grouping, do not see them."""
+    verdicts = namer([(one.article.title, one.article.text, one.verdict) for one in judged])
+    return [replace(one, verdict=verdict) for one, verdict in zip(judged, verdicts, strict=True)]

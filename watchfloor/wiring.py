@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from watchfloor.match import Matcher
     from watchfloor.parsers import ParserPool
     from watchfloor.pipeline import Floor, Watcher
+    from watchfloor.ports import Namer
     from watchfloor.watchlist import Watchlist
     from watchfloor.web.guard import Guard
 
@@ -52,6 +53,15 @@ def load_matcher(settings: Settings) -> Matcher:
     from watchfloor.match import Matcher
 
     return Matcher(load_watchlist(settings))
+
+
+def load_namer(settings: Settings, watchlist: Watchlist) -> Namer | None:
+    """Who adds the names that are not on the list; None without a model. ConfigurationError if it is not installed."""
+    if not settings.ner_model:
+        return None
+    from watchfloor.names import ModelNamer
+
+    return ModelNamer(settings.ner_model, watchlist.canonical)
 
 
 def load_policy(settings: Settings) -> Policy:
@@ -84,7 +94,7 @@ def readable_by_others(settings: Settings) -> list[Path]:
 def check(settings: Settings) -> None:
     """Read every file of the user's, so that a fault is one line now and not one in every scheduled run."""
     sources.load(settings.sources_path)
-    load_watchlist(settings)
+    load_namer(settings, load_watchlist(settings))
     load_policy(settings)
 
 
@@ -115,6 +125,7 @@ async def open_floor(settings: Settings, watcher: Watcher | None = None) -> Asyn
 
     known = sources.load(settings.sources_path)
     matcher = load_matcher(settings)
+    namer = load_namer(settings, matcher.watchlist)
     policy = load_policy(settings)
     logs.begin(settings.log, [*settings.secrets, *(address.url for address in policy.targets)])
     for path in readable_by_others(settings):
@@ -133,6 +144,7 @@ async def open_floor(settings: Settings, watcher: Watcher | None = None) -> Asyn
                 routes=policy.routes,
                 clock=now,
                 watcher=watcher or Watcher(),
+                namer=namer,
             )
 
 

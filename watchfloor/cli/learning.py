@@ -1,9 +1,11 @@
-"""`watchlist backtest`: what an edit of the watchlist would have changed."""
+"""`watchlist backtest` and `suggest`: what an edit would have changed, and what the list might lack."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -18,6 +20,7 @@ from watchfloor.cli.archive import Moment
 from watchfloor.cli.options import Format, LearningOptions
 from watchfloor.cli.printing import as_json, console, table, when
 from watchfloor.moments import read_moment
+from watchfloor.suggesting import Frequent, unknown
 from watchfloor.trials import Lists, Progress, Trial, run
 from watchfloor.watchlist import Watchlist
 
@@ -41,9 +44,7 @@ def backtest(
     """
     settings = options.settings()
     lists = Lists(wiring.load_watchlist(settings), watchlist.load(against) if against else None)
-    now = wiring.now()
-    start, end = read_moment(since, settings.zone, now), read_moment(until, settings.zone, now) or now
-    assert start is not None
+    start, end = _period(since, until, settings.zone)
     with closing(wiring.open_archive(settings)) as archive, progress_bar("judging") as progress:
         trial = run(archive, lists, start, end, limit=limit, processes=processes, progress=progress)
     if format == "json":
@@ -51,6 +52,50 @@ def backtest(
     else:
         _show(lists.edited, against, trial, settings.zone)
     return DONE
+
+
+def suggest(
+    *,
+    since: Moment = "30d",
+    until: Moment = None,
+    at_least: Annotated[int, Parameter(help="Articles that name it.")] = 3,
+    limit: int = 20,
+    format: Format = "table",
+    options: LearningOptions = LearningOptions(),  # noqa: B008
+) -> int:
+    """Offer names for the watchlist that a model found again and again in relevant stories, with lines to paste.
+
+    The model is chosen by WATCHFLOOR_NER_MODEL; only what was judged since then has its names.
+    """
+    settings = options.settings()
+    start, end = _period(since, until, settings.zone)
+    known = wiring.load_watchlist(settings)
+    with closing(wiring.open_archive(settings)) as archive:
+        found = list(islice(unknown(archive.frequent_names(start, end, at_least=at_least), known), limit))
+    if format == "json":
+        print(as_json([one.as_json() for one in found]))
+    elif found:
+        _show_names(found)
+    else:
+        print("No new names. A model looks for them where WATCHFLOOR_NER_MODEL names one.")
+    return DONE
+
+
+def _show_names(found: Sequence[Frequent]) -> None:
+    out = console()
+    for one in found:
+        counts = f"{one.kind}, {one.articles} articles of {one.publishers} publishers"
+        out.print(Text.assemble((one.name, "bold"), (f"  {counts}", "dim")))
+        out.print(Text(f"    {_short(one.sentence)}"))
+    out.print(Text("\nFor the watchlist, under entities:", style="bold"))
+    for one in found:
+        out.print(Text(one.line), soft_wrap=True)
+
+
+def _period(since: str | None, until: str | None, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """The time from `since` until `until`; without them from the beginning, until now."""
+    now = wiring.now()
+    return read_moment(since, zone, now) or datetime(1970, 1, 1, tzinfo=UTC), read_moment(until, zone, now) or now
 
 
 @contextmanager

@@ -46,6 +46,14 @@ class WatchlistOptions:
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
+class JudgeOptions(WatchlistOptions):
+    """What `judge` takes."""
+
+    ner_model: Annotated[str | None, _setting("ner_model")] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
 class LearningOptions(ArchiveOptions):
     """What a command takes that holds the watchlist against the archive."""
 
@@ -100,6 +108,7 @@ class CycleOptions(AlertsOptions, DoorOptions, WebOptions):
     keep_raw_days: Annotated[int | None, _setting("keep_raw_days")] = None
     keep_text_days: Annotated[int | None, _setting("keep_text_days")] = None
     ping_url: Annotated[str | None, _setting("ping_url")] = None
+    ner_model: Annotated[str | None, _setting("ner_model")] = None
     log: Annotated[Literal["quiet", "text", "json"] | None, _setting("log")] = None
 
     def export(self) -> None:

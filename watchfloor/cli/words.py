@@ -6,31 +6,46 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
 from watchfloor import wiring
 from watchfloor.cli import DONE
-from watchfloor.cli.options import WatchlistOptions
+from watchfloor.cli.options import JudgeOptions, WatchlistOptions
 from watchfloor.cli.printing import as_line, table
 from watchfloor.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from watchfloor.match import Matcher
+    from watchfloor.ports import Told
+
 watchlist_app = App(name="watchlist", help="The watchlist: topics, keywords, contexts, entities.")
 watchlist_app.command("watchfloor.cli.learning:backtest", name="backtest")
+watchlist_app.command("watchfloor.cli.learning:suggest", name="suggest")
+NAMED_AT_ONCE = 100  # records that are judged before the model sees them: it is quicker with many
 File = Annotated[str, Parameter(help="A file of JSON lines; - for standard input.")]
 
 
-def judge(file: File = "-", /, *, options: WatchlistOptions = WatchlistOptions()) -> int:  # noqa: B008
+def judge(file: File = "-", /, *, options: JudgeOptions = JudgeOptions()) -> int:  # noqa: B008
     """Judge JSONL {id?, title, text} and print one verdict a line; no database, no network."""
-    matcher = wiring.load_matcher(options.settings())
-    for number, record in _records(file):
-        verdict = matcher.judge(
-            str(record.get("title") or ""), str(record.get("text") or ""), language=record.get("language")
-        )
-        print(as_line({"id": record.get("id", number), **verdict.as_json()}))
+    settings = options.settings()
+    matcher = wiring.load_matcher(settings)
+    namer = wiring.load_namer(settings, matcher.watchlist)
+    records = _records(file)
+    while batch := list(islice(records, NAMED_AT_ONCE if namer else 1)):
+        told = [_judged(matcher, record) for _, record in batch]
+        verdicts = namer(told) if namer else [verdict for _, _, verdict in told]
+        for (number, record), verdict in zip(batch, verdicts, strict=True):
+            print(as_line({"id": record.get("id", number), **verdict.as_json()}))
     return DONE
+
+
+def _judged(matcher: Matcher, record: dict[str, Any]) -> Told:
+    title, text = str(record.get("title") or ""), str(record.get("text") or "")
+    return title, text, matcher.judge(title, text, language=record.get("language"))
 
 
 def group(file: File = "-", /, *, options: WatchlistOptions = WatchlistOptions()) -> int:  # noqa: B008
