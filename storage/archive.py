@@ -35,7 +35,7 @@ from storage import (
     words,
 )
 from storage.care import TableSize
-from storage.desk import Card, Company, Dossier, Narrowing, Standing
+from storage.desk import Card, Company, Narrowing, Standing, TermUse
 from storage.engine import Database
 from storage.reading import SourceOverview
 from storage.schema import CycleRow
@@ -329,10 +329,15 @@ class SqlArchive:
         with self._database.read() as connection:
             return desk.cards(connection, story_ids)
 
-    def dossier(self, story_id: int) -> Dossier | None:
-        """A story by its number, or by that of one that turned out to be it; None if there is none."""
+    def folded(self, article_ids: Sequence[int]) -> Mapping[int, Sequence[Article]]:
+        """Of each of these articles the other appearances of the same page, which were folded into it."""
         with self._database.read() as connection:
-            return desk.dossier(connection, story_id)
+            return desk.folded(connection, article_ids)
+
+    def labels_of(self, article_ids: Sequence[int]) -> Mapping[int, bool]:
+        """The judgements of those of these articles that have one."""
+        with self._database.read() as connection:
+            return desk.labels(connection, article_ids)
 
     def days(self, tag: str, since: date, until: date) -> Mapping[date, int]:
         """How many relevant articles have a tag of `storage.words`, day by day in UTC (`until` excluded)."""
@@ -343,6 +348,19 @@ class SqlArchive:
         """Who and what the newest relevant articles with a tag of `storage.words` name."""
         with self._database.read() as connection:
             return desk.company(connection, tag)
+
+    def term_uses(self, since: datetime) -> Sequence[TermUse]:
+        """How many of the articles first seen since then have each term as evidence, by the verdicts that stand.
+
+        At most the newest 50,000 are counted, which takes two seconds.
+        """
+        with self._database.read() as connection:
+            return desk.term_uses(connection, since)
+
+    def term_labels(self) -> Sequence[TermUse]:
+        """The same by what analysts said of the articles that they labelled."""
+        with self._database.read() as connection:
+            return desk.term_labels(connection)
 
     def sources_lately(self, since: datetime) -> Sequence[SourceOverview]:
         """All active sources by name, with their articles first seen since then by grade."""

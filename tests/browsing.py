@@ -93,6 +93,7 @@ class Outline(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
+        self.text += " " if tag in ("td", "th", "li", "p") else ""
 
     def handle_data(self, data: str) -> None:
         self.text += data

@@ -164,11 +164,13 @@ def make_page(settings: Settings, *, host: str, every: timedelta) -> Guard:
         hosts=tuple(settings.web_hosts.split()),
     )
     check_bind(host, access)
+    current = current_watchlist(settings)
+    current()  # what is wrong with it is said now, and the first page is quick
     desk = Desk(
         archive=open_archive(settings),
         clock=now,
         zone=settings.zone,
-        watchlist=current_watchlist(settings),
+        watchlist=current,
         access=access,
     )
     return make_app(desk, every=every)

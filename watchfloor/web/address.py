@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from watchfloor.model import Filters
 from watchfloor.moments import read_moment
 
+FILTERS = ("source", "publisher", "country", "language", "topic", "entity")  # may be asked several times
 LONGEST = 20_000  # characters of a value that is looked at; the query language cuts for itself
 PAGING = "after"  # leads to another page of the same question
 
@@ -73,5 +74,8 @@ def filters_of(address: Address, zone: ZoneInfo, now: datetime) -> Filters:
         sources=address.all("source"),
         topics=address.all("topic"),
         entities=address.all("entity"),
+        publishers=address.all("publisher"),
+        countries=address.all("country"),
+        languages=address.all("language"),
         everything=bool(address.get("all")),
     )

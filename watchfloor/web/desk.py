@@ -23,12 +23,15 @@ from watchfloor.web.address import Address
 
 if TYPE_CHECKING:
     from storage.archive import SqlArchive
+    from storage.desk import TermUse
     from watchfloor.watchlist import Watchlist
 
 TABS = (
     ("today", "/", "Today"),
     ("search", "/search", "Search"),
     ("sources", "/sources", "Sources"),
+    ("deliveries", "/deliveries", "Deliveries"),
+    ("watchlist", "/watchlist", "Watchlist"),
 )
 
 
@@ -67,6 +70,8 @@ class Templates:
             "span": shows.length,
             "link": shows.web_link,
             "named": _named,
+            "finding": _finding,
+            "next_month": shows.next_month,
             "topic": self.topic_name,
         }
         self.environment.globals |= {
@@ -84,7 +89,7 @@ class Templates:
         except Exception:
             return topic
 
-    def page(self, request: Request, name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    def page(self, request: Request, template: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:
         """A page, with the cookie that its forms need."""
         cookie = request.cookies.get(guard.FORMS) or secrets.token_urlsafe(24)
         now = self.desk.clock()
@@ -98,7 +103,7 @@ class Templates:
             "words": "",
             **values,
         }
-        response = HTMLResponse(self.environment.get_template(f"{name}.html.j2").render(shown), status)
+        response = HTMLResponse(self.environment.get_template(f"{template}.html.j2").render(shown), status)
         if guard.FORMS not in request.cookies:
             set_cookie(request, response, guard.FORMS, cookie)
         return response
@@ -112,6 +117,14 @@ def set_cookie(request: Request, response: HTMLResponse | Any, name: str, value:
 
 def _finalize(value: object) -> object:
     return shows.seen(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _finding(use: TermUse) -> str | None:
+    """The search for the articles that a term of the watchlist stands in; a rule's name finds nothing."""
+    if use.kind == "rule":
+        return None
+    asked = {"entity": use.term} if use.kind == "entity" else {"q": f'"{use.term}"' if " " in use.term else use.term}
+    return f"/search?{urlencode({**asked, 'all': '1', 'by': 'date'})}"
 
 
 def _named(name: str, path: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -11,16 +12,24 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from storage.desk import Narrowing
+from storage import words
+from storage.desk import Narrowing, TermUse
 from watchfloor.errors import ArchiveError, QueryError
-from watchfloor.model import Hits
+from watchfloor.model import DeliveryState, Facets, Filters, Hits
 from watchfloor.query import read_leniently
-from watchfloor.web import guard, shows
-from watchfloor.web.address import Address, filters_of
+from watchfloor.web import charts, guard, shows
+from watchfloor.web.address import FILTERS, Address, filters_of
 from watchfloor.web.desk import Desk, Templates, set_cookie
 
 STORIES = 25  # of one page of Today: 90 KB of HTML with long sentences
 HITS = 20
+FACETS = 8  # values of each kind
+SUBJECT_HITS, SUBJECT_STORIES = 200, 15  # articles that are looked at for a name's latest stories
+DAYS = timedelta(days=90)  # of a name's picture
+ALERTS = 50
+STATES: tuple[DeliveryState, ...] = ("pending", "sending", "sent", "dead", "unknown")
+COUNTED_FOR = timedelta(minutes=10)  # the uses of the watchlist's terms are not counted anew for so long
+PICTURE = "default-src 'none'; style-src 'unsafe-inline'"  # an SVG's own; it is shown as a picture, without script
 WITHIN = {"1d": "day", "3d": "3 days", "7d": "week", "31d": "month"}
 LATELY = timedelta(days=30)  # of the sources' grades
 
@@ -32,6 +41,7 @@ class Pages:
         self.desk = desk
         self.archive = desk.archive
         self.show = templates.page
+        self._uses: tuple[datetime, Sequence[TermUse]] | None = None
 
     def routes(self) -> list[Route]:
         """Where everything is."""
@@ -40,8 +50,17 @@ class Pages:
             Route("/story/{story:int}", self.story),
             Route("/article/{article:int}", self.article),
             Route("/article/{article:int}/label", self.label, methods=["POST"]),
+            Route("/article/{article:int}/split", self.split, methods=["POST"]),
+            Route("/story/{story:int}/mark", self.mark, methods=["POST"]),
+            Route("/story/{story:int}/join", self.join, methods=["POST"]),
+            Route("/entity", self.entity),
+            Route("/topic", self.topic),
+            Route("/days.svg", self.days),
             Route("/search", self.search),
             Route("/sources", self.sources),
+            Route("/deliveries", self.deliveries),
+            Route("/deliveries/retry", self.retry, methods=["POST"]),
+            Route("/watchlist", self.watchlist),
             Route("/login", self.login, methods=["GET", "POST"]),
             Route("/logout", self.logout, methods=["POST"]),
         ]
@@ -75,11 +94,22 @@ class Pages:
 
     def story(self, request: Request) -> Response:
         """One story, whole."""
-        dossier = self.archive.dossier(_number(request, "story"))
-        if dossier is None:
+        record = self.archive.find_story(_number(request, "story"))
+        if record is None:
             return self._missing(request, "There is no such story, or none of its articles is relevant any more.")
-        versions = shows.versions(dossier.card.judgements)
-        return self.show(request, "story", dossier=dossier, card=dossier.card, versions=versions)
+        if record.brief.story_id != _number(request, "story"):
+            return RedirectResponse(f"/story/{record.brief.story_id}", 301)
+        card = self.archive.cards([record.brief.story_id])[0]
+        ids = [one.article.id for one in card.judgements]
+        return self.show(
+            request,
+            "story",
+            record=record,
+            card=card,
+            versions=shows.versions(card.judgements),
+            folded=self.archive.folded(ids),
+            labels=self.archive.labels_of(ids),
+        )
 
     def article(self, request: Request) -> Response:
         """One article, stage by stage."""
@@ -92,16 +122,17 @@ class Pages:
         return self.show(request, "article", record=record, lines=lines)
 
     def search(self, request: Request) -> Response:
-        """What was kept, by a query and filters."""
+        """What was kept, by a query and filters, and what all of it has in common."""
         address = Address.of("/search", request.query_params.multi_items())
-        words = address.get("q")
-        reading = read_leniently(words) if words else None
+        asked = address.get("q")
+        reading = read_leniently(asked) if asked else None
         node = reading.node if reading else None
         by = address.get("by") if address.get("by") in ("relevance", "date") else "relevance" if node else "date"
-        hits, error = Hits(0), None
+        hits, facets, error = Hits(0), Facets(0), None
         try:
             filters = filters_of(address, self.desk.zone, self.desk.clock())
             hits = self.archive.search(node, filters, limit=HITS, after=address.get("after") or None, by=by)
+            facets = self.archive.facets(node, filters, most=FACETS) if not address.get("after") else facets
         except (QueryError, ArchiveError) as refused:
             error = str(refused)
         return self.show(
@@ -109,12 +140,52 @@ class Pages:
             "search",
             status=400 if error else 200,
             tab="search",
-            words=words,
+            words=asked,
             hits=hits,
+            facets=facets,
+            filters=FILTERS,
             error=error,
             note=reading.note if reading else None,
             by=by,
         )
+
+    def entity(self, request: Request) -> Response:
+        """A name: its days, who appears with it, its stories."""
+        return self._subject(request, "entity", Filters(entities=(_name(request),)))
+
+    def topic(self, request: Request) -> Response:
+        """A topic: the same."""
+        return self._subject(request, "topic", Filters(topics=(_name(request),)))
+
+    def _subject(self, request: Request, kind: str, filters: Filters) -> Response:
+        name = _name(request)
+        until = self.desk.clock().date() + timedelta(days=1)
+        tag = words.tag(kind, name)
+        hits = self.archive.search(None, filters, limit=SUBJECT_HITS, after=None, by="date")
+        stories = list(dict.fromkeys(hit.story for hit in hits.hits if hit.story))[:SUBJECT_STORIES]
+        company = self.archive.company(tag)
+        return self.show(
+            request,
+            "subject",
+            kind=kind,
+            name=name,
+            days=self.archive.days(tag, until - DAYS, until),
+            company=company,
+            cards=self.archive.cards(stories),
+            total=hits.total,
+            exact=hits.total_exact,
+            picture=charts.can_draw(),
+        )
+
+    def days(self, request: Request) -> Response:
+        """The picture of a name's days."""
+        if not charts.can_draw():
+            raise HTTPException(404)
+        kind = "topic" if request.query_params.get("kind") == "topic" else "entity"
+        until = self.desk.clock().date() + timedelta(days=1)
+        counts = self.archive.days(words.tag(kind, _name(request)), until - DAYS, until)
+        drawn = charts.bars(counts, request.query_params.get("theme", "light"))
+        return Response(drawn, media_type="image/svg+xml", headers={"Content-Security-Policy": PICTURE})
 
     def sources(self, request: Request) -> Response:
         """How each feed does, against its own rhythm."""
@@ -123,6 +194,25 @@ class Pages:
         ailing = sorted(sources, key=lambda one: order.get(one.state.health, 9))
         return self.show(request, "sources", tab="sources", sources=ailing)
 
+    def deliveries(self, request: Request) -> Response:
+        """What went where, what waits, what died."""
+        state = request.query_params.get("state")
+        chosen = next((one for one in STATES if one == state), None)
+        postings = self.archive.list_alerts(chosen, limit=ALERTS)
+        counts = self.archive.pending_deliveries()
+        return self.show(
+            request, "deliveries", tab="deliveries", postings=postings, counts=counts, states=STATES, state=chosen
+        )
+
+    def watchlist(self, request: Request) -> Response:
+        """How the terms of the list do."""
+        now = self.desk.clock()
+        if self._uses is None or now - self._uses[0] > COUNTED_FOR:
+            self._uses = (now, self.archive.term_uses(now - LATELY))
+        counted, uses = self._uses
+        sheet = shows.sheet(self.desk.watchlist(), uses, self.archive.term_labels())
+        return self.show(request, "watchlist", tab="watchlist", sheet=sheet, counted=counted)
+
     # -- judging ------------------------------------------------------------------------------------------------------
 
     async def label(self, request: Request) -> Response:
@@ -130,12 +220,55 @@ class Pages:
         fields = await guard.read_form(request)
         article = _number(request, "article")
         if fields.get("relevant") not in ("yes", "no"):
-            return await self._refused(request, "A label is yes or no.")
+            return self._refused(request, "A label is yes or no.")
         record = await run_in_threadpool(self.archive.find_article, article)
         if record is None:
             return self._missing(request, "The archive knows no such article.")
         await run_in_threadpool(self.archive.label, article, fields["relevant"] == "yes", self.desk.clock())
         return self._back(fields, f"/article/{article}")
+
+    async def split(self, request: Request) -> Response:
+        """Another event: a story of its own for an article."""
+        fields = await guard.read_form(request)
+        try:
+            made = await run_in_threadpool(self.archive.split_article, _number(request, "article"))
+        except ArchiveError as error:
+            return self._refused(request, str(error))
+        return self._back(fields, f"/story/{made}")
+
+    async def join(self, request: Request) -> Response:
+        """The same event: one story of two."""
+        fields = await guard.read_form(request)
+        try:
+            other = int(fields.get("other", ""))
+            stays = await run_in_threadpool(self.archive.join_stories, _number(request, "story"), other)
+        except (ArchiveError, ValueError, OverflowError) as error:
+            return self._refused(request, str(error))
+        return RedirectResponse(f"/story/{stays}", 303)
+
+    async def mark(self, request: Request) -> Response:
+        """Mute or follow a story, or no longer."""
+        fields = await guard.read_form(request)
+        story, wish = _number(request, "story"), fields.get("wish", "")
+        acts = {"mute": self.archive.mute_story, "follow": self.archive.follow_story}
+        act = acts.get(wish.removeprefix("un"))
+        if act is None:
+            return self._refused(request, "A story is muted or followed, or no longer.")
+        try:
+            await run_in_threadpool(act, story, not wish.startswith("un"))
+        except ArchiveError as error:
+            return self._refused(request, str(error))
+        return self._back(fields, f"/story/{story}")
+
+    async def retry(self, request: Request) -> Response:
+        """Let deliveries that ended badly be tried again: one, or all that died."""
+        fields = await guard.read_form(request)
+        wanted = fields.get("delivery", "")
+        if wanted and not (wanted.isascii() and wanted.isdigit() and len(wanted) < 19):
+            return self._refused(request, "A delivery has a number.")
+        ids = [int(wanted)] if wanted else None
+        await run_in_threadpool(self.archive.retry_deliveries, ids, self.desk.clock())
+        return self._back(fields, "/deliveries")
 
     def _back(self, fields: dict[str, str], otherwise: str) -> Response:
         back = fields.get("back", "")
@@ -179,7 +312,7 @@ class Pages:
     def _missing(self, request: Request, said: str) -> Response:
         return self.show(request, "problem", status=404, title="Not here", said=said)
 
-    async def _refused(self, request: Request, said: str) -> Response:
+    def _refused(self, request: Request, said: str) -> Response:
         return self.show(request, "problem", status=400, title="Not done", said=said)
 
     async def not_ours(self, request: Request, _: Exception) -> Response:
@@ -204,3 +337,11 @@ def _number(request: Request, name: str) -> int:
     if number >= 1 << 63:
         raise HTTPException(404)
     return number
+
+
+def _name(request: Request) -> str:
+    """The name in the question."""
+    name = request.query_params.get("name", "").strip()
+    if not name:
+        raise HTTPException(404)
+    return name[:500]

@@ -5,17 +5,18 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from storage.desk import Card, Standing
+from storage.desk import Card, Standing, TermUse
 from watchfloor.briefs import Judgement
 from watchfloor.explaining import Reason, reasons
 from watchfloor.model import Evidence, Grade
+from watchfloor.watchlist import Watchlist
 
 # -- text -------------------------------------------------------------------------------------------------------------
 
@@ -113,6 +114,12 @@ def clock(moment: datetime | None, zone: ZoneInfo) -> str:
     return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}" if moment else "-"
 
 
+def next_month(month: str) -> str:
+    """The first day of the month after 2026-11."""
+    first = date.fromisoformat(f"{month}-01")
+    return (first + timedelta(days=31)).replace(day=1).isoformat()
+
+
 # -- stories ----------------------------------------------------------------------------------------------------------
 
 VOICES, SCORE, DAY = 1.5, 1.0, 0.75  # per doubling of the publishers and of the score; what a day takes away
@@ -198,6 +205,49 @@ def differences(before: Sequence[str], after: Sequence[str]) -> tuple[tuple[str,
     return added, missing
 
 
+# -- the watchlist at work --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The watchlist by how its terms do: those that hit, those that never do, and those that only make noise.
+
+    `silent`: section -> terms. `noisy`: with how many articles an analyst called irrelevant.
+    """
+
+    hits: tuple[TermUse, ...]
+    silent: Mapping[str, tuple[str, ...]]
+    noisy: tuple[TermUse, ...]
+
+
+def sheet(watchlist: Watchlist, uses: Sequence[TermUse], labelled: Sequence[TermUse]) -> Sheet:
+    """What the list holds against what was found."""
+    found = {(use.kind, use.term) for use in uses}
+    silent: dict[str, list[str]] = {}
+    for section, kind, term in terms_of(watchlist):
+        if (kind, term) not in found:
+            silent.setdefault(section, []).append(term)
+    noisy = [use for use in labelled if use.kind != "context" and use.other and not use.relevant]
+    return Sheet(
+        hits=tuple(uses),
+        silent={section: tuple(dict.fromkeys(terms)) for section, terms in silent.items()},
+        noisy=tuple(sorted(noisy, key=lambda use: (-use.other, use.term))),
+    )
+
+
+def terms_of(watchlist: Watchlist) -> Iterator[tuple[str, str, str]]:
+    """Section, kind and name of everything that may be evidence; countries tag only, and are left out."""
+    for word in watchlist.keywords:
+        yield watchlist.topics[word.topic], "keyword", word.spelling.text
+    for name in [rule.name for rule in watchlist.near_rules] + [rule.name for rule in watchlist.query_rules]:
+        yield "Rules", "rule", name
+    for entity in watchlist.entities:
+        if entity.weight:
+            yield f"Names: {entity.kind}", "entity", entity.name
+    for word in watchlist.contexts:
+        yield f"Contexts: {word.topic}", "context", word.spelling.text
+
+
 # -- pages ------------------------------------------------------------------------------------------------------------
 
 
@@ -206,10 +256,3 @@ def page_of(ids: Sequence[int], after: str, size: int) -> tuple[Sequence[int], s
     start = next((number + 1 for number, id in enumerate(ids) if str(id) == after), 0)
     shown = ids[start : start + size]
     return shown, str(shown[-1]) if start + size < len(ids) else None
-
-
-def shares(counts: Iterable[tuple[str, int]]) -> Iterator[tuple[str, int, float]]:
-    """Each with its part of the largest, for a bar."""
-    pairs = list(counts)
-    most = max((count for _, count in pairs), default=0) or 1
-    return ((name, count, count / most) for name, count in pairs)
