@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import psutil
 
 from watchfloor import wiring
 from watchfloor.errors import WatchfloorError
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from watchfloor.web.guard import Guard
 SERVER_START = 120.0  # seconds; on a busy machine Prefect's server needs most of a minute for its first migration
 SERVER_STOP = 15.0
+LOG, PID = "server.log", "server.pid"  # in PREFECT_HOME
 HOME = Path("data/prefect")
 NAME = "watchfloor"  # of the deployments and the runner
 SEND_EVERY = timedelta(minutes=5)
@@ -74,12 +78,24 @@ async def _serve(settings: Settings, app: Guard, *, every: timedelta, host: str,
     page = uvicorn.Server(
         uvicorn.Config(app, host=host, port=port, log_level="warning", lifespan="off", server_header=False)
     )
+    page.capture_signals = nullcontext  # type: ignore[method-assign,assignment]  # it would raise them again when it ends
     async with asyncio.TaskGroup() as group:
         running = group.create_task(runner.start())
         serving = group.create_task(page.serve())
-        await asyncio.wait({running, serving}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.sleep(0)  # the runner takes SIGTERM for itself, and hangs in it
+        stopping = group.create_task(_stopped().wait())
+        await asyncio.wait({running, serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         page.should_exit = True
         running.cancel()
+        stopping.cancel()
+
+
+def _stopped() -> asyncio.Event:
+    """Set when somebody, or systemd, asks the process to end."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
 
 
 async def make_deployments(settings: Settings, every: timedelta) -> list[RunnerDeployment]:
@@ -153,21 +169,43 @@ def prefect_server() -> Iterator[str]:
         os.environ.get("PREFECT_SERVER_API_PORT", "4200"),
     )
     url = os.environ.setdefault("PREFECT_API_URL", f"http://{host}:{port}/api")
+    home = Path(os.environ["PREFECT_HOME"])
     if answers(url):
-        yield url
-        return
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", host, "--port", port]
-    log = Path(os.environ["PREFECT_HOME"]) / "server.log"
-    with log.open("ab") as output:
-        server = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)  # noqa: S603
+        server = _left_behind(home)
+    else:
+        server = _start(["--host", host, "--port", port], home)
+        _wait_for(url, server, home / LOG)
     try:
-        _wait_for(url, server, log)
         yield url
     finally:
+        if server is not None:
+            _end(server)
+
+
+def _start(options: list[str], home: Path) -> psutil.Process:
+    command = [sys.executable, "-m", "prefect", "server", "start", *options]
+    with (home / LOG).open("ab") as output:
+        server = psutil.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+    (home / PID).write_text(f"{server.pid} {server.create_time()}", encoding="ascii")
+    return server
+
+
+def _left_behind(home: Path) -> psutil.Process | None:
+    """The server of a `serve` that was killed: still ours to end. None for one that somebody else runs."""
+    try:
+        pid, began = (home / PID).read_text(encoding="ascii").split()
+        server = psutil.Process(int(pid))
+    except (OSError, ValueError, psutil.NoSuchProcess):
+        return None
+    return server if str(server.create_time()) == began else None
+
+
+def _end(server: psutil.Process) -> None:
+    with suppress(psutil.NoSuchProcess):
         server.terminate()
         try:
             server.wait(SERVER_STOP)
-        except subprocess.TimeoutExpired:
+        except psutil.TimeoutExpired:
             server.kill()
 
 
@@ -180,9 +218,10 @@ def answers(url: str) -> bool:
         return False
 
 
-def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_for(url: str, server: psutil.Process, log: Path) -> None:
     ends = time.monotonic() + SERVER_START
     while not answers(url):
-        if server.poll() is not None or time.monotonic() > ends:
+        if not server.is_running() or server.status() == psutil.STATUS_ZOMBIE or time.monotonic() > ends:
+            _end(server)
             raise ServerError(f"Prefect's server did not start at {url}; its own words are in {log}")
         time.sleep(0.3)

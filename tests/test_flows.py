@@ -105,7 +105,7 @@ def served(folder: Path, environment: dict[str, str]) -> Iterator[Served]:
         yield one
     finally:
         if one.process and one.process.poll() is None:
-            one.stop(signal.SIGINT)
+            one.stop(signal.SIGTERM)
 
 
 def test_serve_runs_on_time_survives_a_kill_and_starts_again(tmp_path: Path) -> None:
@@ -127,3 +127,6 @@ def test_serve_runs_on_time_survives_a_kill_and_starts_again(tmp_path: Path) -> 
         assert runs["poll feeds", "RUNNING"] <= 1  # what the kill left behind is not "Running" for ever
         assert serve.doubles() == []
         assert set(Counter(path for path, _ in paper.asked if path.endswith(".html")).values()) == {1}
+
+        serve.stop(signal.SIGTERM)  # as systemd does
+        assert not serve.is_up()  # the server that the killed one left behind went with it
