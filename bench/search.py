@@ -10,15 +10,18 @@ from __future__ import annotations
 import argparse
 import random
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, text
+from sqlalchemy import Connection, insert, text
 
 from storage import search, words
 from storage.archive import SqlArchive
@@ -30,6 +33,8 @@ from watchfloor.query import Node, parse
 
 START = datetime(2026, 11, 24, tzinfo=UTC)
 VOCABULARY = 40_000
+ENTITIES = 2_000
+COUNTRIES = ("US", "GB", "DE", "FR", "PL", "UA", "JP", "IN", "AU", "CA", "SE", "FI")
 LENGTH = 250  # words of a text
 BATCH = 1_000
 ROUNDS = 9
@@ -63,36 +68,63 @@ BARE_NAMES = (
 # -- the archive ------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Press:
+    """A made-up press: words, entities and languages by how often they are said."""
+
+    articles: int
+    chance: random.Random
+    words: tuple[str, ...] = tuple(f"w{rank}" for rank in range(1, VOCABULARY + 1))
+    entities: tuple[str, ...] = tuple(f"entity {rank}" for rank in range(1, ENTITIES + 1))
+    languages: tuple[str, ...] = ("en", "de", "fr", "es", "uk", "pl")
+
+    def draw(self, names: tuple[str, ...], count: int) -> list[str]:
+        """Some of them by Zipf's law."""
+        return self.chance.choices(names, cum_weights=_zipf(len(names)), k=count)
+
+
+@cache
+def _zipf(count: int) -> list[float]:
+    return list(accumulate(1 / rank for rank in range(1, count + 1)))
+
+
 def fill(archive: SqlArchive, articles: int) -> float:
     """Make articles up, spread over a year; seconds."""
     began = time.perf_counter()
-    chance = random.Random(7)
-    vocabulary = [f"w{rank}" for rank in range(1, VOCABULARY + 1)]
-    weights = list(accumulate(1 / rank for rank in range(1, VOCABULARY + 1)))
-    archive.register([Source(f"s{n}", f"S{n}", f"https://s{n}.example/", f"P{n % 30}") for n in range(100)], START)
+    press = Press(articles, random.Random(7))
+    archive.register(
+        [Source(f"s{n}", f"S{n}", f"https://s{n}.example/", f"P{n % 30}", COUNTRIES[n % 12]) for n in range(100)], START
+    )
     for batch in chunks(range(1, articles + 1), BATCH):
-        rows = [_article(id, articles, chance, vocabulary, weights) for id in batch]
         with archive._database.write() as connection:
-            connection.execute(insert(ArticleRow), [row for row, _ in rows])
-            connection.execute(insert(VerdictRow), [_verdict(row["id"], relevant) for row, relevant in rows])
-            names = [(row["id"], f"topic {row['id'] % 12}", f"entity {row['id'] % 300}") for row, _ in rows]
-            connection.execute(
-                insert(ArticleTopicRow), [{"article_id": id, "topic": topic, "position": 0} for id, topic, _ in names]
-            )
-            connection.execute(insert(MentionRow), [_mention(id, entity) for id, _, entity in names])
-            words.add(connection, list(words.stored(connection, batch, indexed=False)))
+            _fill_some(connection, press, batch)
+        if batch[-1] % 50_000 == 0:
+            print(f"{batch[-1]} articles, {time.perf_counter() - began:.0f} s", file=sys.stderr)
+    with archive._database.write() as connection:
+        connection.execute(text("ANALYZE"))
     return time.perf_counter() - began
 
 
-def _article(
-    id: int, articles: int, chance: random.Random, vocabulary: list[str], weights: list[float]
-) -> tuple[dict[str, Any], bool]:
-    drawn = chance.choices(vocabulary, cum_weights=weights, k=LENGTH + 8)
-    dated = START - timedelta(days=365) * (1 - id / articles)
-    row = {
+def _fill_some(connection: Connection, press: Press, ids: list[int]) -> None:
+    rows = [_article(press, id) for id in ids]
+    verdicts = [_verdict(press, id) for id in ids]
+    topics = {one["article_id"]: _topics(press, one["relevant"]) for one in verdicts}
+    entities = {id: sorted(set(press.draw(press.entities, press.chance.randint(0, 5)))) for id in ids}
+    connection.execute(insert(ArticleRow), rows)
+    connection.execute(insert(VerdictRow), verdicts)
+    names = [{"article_id": id, "topic": topic, "position": 0} for id in ids for topic in topics[id]]
+    connection.execute(insert(ArticleTopicRow), names)
+    connection.execute(insert(MentionRow), [_mention(id, entity) for id in ids for entity in entities[id]])
+    words.add(connection, list(words.stored(connection, ids, indexed=False)))
+
+
+def _article(press: Press, id: int) -> dict[str, Any]:
+    drawn = press.draw(press.words, LENGTH + 8)
+    dated = START - timedelta(days=365) * (1 - id / press.articles)
+    return {
         "id": id,
         "key": f"https://s.example/{id}",
-        "source_id": f"s{id % 100}",
+        "source_id": f"s{press.chance.randrange(100)}",
         "title": " ".join(drawn[:8]),
         "url": f"https://s.example/{id}",
         "authors": [],
@@ -105,13 +137,18 @@ def _article(
         "old_news": False,
         "text": " ".join(drawn[8:]),
     }
-    return row, chance.random() < 0.05
 
 
-def _verdict(id: int, relevant: bool) -> dict[str, Any]:
-    score = 2.0 if relevant else 0.1
-    said = {"judged": True, "relevant": relevant, "score": score, "threshold": 1.0, "watchlist": "v", "evidence": []}
-    return {"article_id": id, **said, "judged_at": START}
+def _verdict(press: Press, id: int) -> dict[str, Any]:
+    relevant = press.chance.random() < 0.05
+    said = {"judged": True, "relevant": relevant, "score": 2.0 if relevant else 0.1, "threshold": 1.0}
+    rest = {"language": press.draw(press.languages, 1)[0], "watchlist": "v", "evidence": [], "judged_at": START}
+    return {"article_id": id, **said, **rest}
+
+
+def _topics(press: Press, relevant: bool) -> list[str]:
+    count = press.chance.randint(1, 3) if relevant else press.chance.random() < 0.1
+    return [f"topic {number}" for number in sorted(press.chance.sample(range(12), count))]
 
 
 def _mention(id: int, entity: str) -> dict[str, Any]:

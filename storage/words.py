@@ -15,9 +15,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2s
 
-from sqlalchemy import Connection, delete, insert, select, text, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
 from sqlalchemy import column as sql_column
 from sqlalchemy import table as sql_table
 
@@ -69,6 +70,7 @@ def fold_words(words: str) -> tuple[str, ...]:
     return tuple(word[:LONGEST_WORD] for word in search_tokens(words)[:MOST_WORDS])
 
 
+@lru_cache(maxsize=10_000)
 def tag(kind: str, name: str = "") -> str:
     """A tag as one word that no text holds and no tokenizer divides; names are folded as words are."""
     said = f"{kind} {' '.join(search_tokens(name))}"
@@ -132,8 +134,7 @@ def add(connection: Connection, documents: Sequence[Document]) -> None:
         connection.execute(text(_POSTGRES_INSERT), [{"key": one.key, "words": tsvector(one)} for one in ordered])
     rows = [{"word_key": one.key, "source_id": one.source_id, "language": one.language} for one in ordered]
     connection.execute(insert(FacetRow), rows)
-    for one in ordered:
-        connection.execute(update(ArticleRow).where(ArticleRow.id == article_of_key(one.key)).values(word_key=one.key))
+    connection.execute(_SET_KEY, [{"article": article_of_key(one.key), "its_key": one.key} for one in ordered])
 
 
 def remove(connection: Connection, article_ids: Iterable[int]) -> None:
@@ -154,6 +155,11 @@ _COLUMNS = "article_words (rowid, title, lead, text, tags) VALUES (:key, :title,
 _SQLITE_INSERT = f"INSERT INTO {_COLUMNS}"
 _SQLITE_DELETE = f"INSERT INTO {_COLUMNS}".replace("(rowid", "(article_words, rowid").replace(
     "(:key", "('delete', :key"
+)
+_SET_KEY = (
+    update(ArticleRow.__table__)  # type: ignore[arg-type] # a Table, though the class says FromClause
+    .where(ArticleRow.id == bindparam("article"))
+    .values(word_key=bindparam("its_key"))
 )
 _POSTGRES_INSERT = "INSERT INTO article_words (key, words) VALUES (:key, CAST(:words AS tsvector))"
 
