@@ -25,6 +25,7 @@ from storage import (
     handwork,
     judging,
     labels,
+    moving,
     outbox,
     pages,
     past,
@@ -401,6 +402,21 @@ class SqlArchive:
     def backup(self, path: Path) -> None:
         """Copy a SQLite archive to a new file while it is in use. ArchiveError if it cannot be, or for PostgreSQL."""
         care.backup(self._database, path)
+
+    def move_to(
+        self, target: SqlArchive, progress: moving.Progress = lambda table, rows, total: None
+    ) -> Mapping[str, int]:
+        """Copy everything into an empty archive, all or nothing; the rows of each table. Nobody can write meanwhile.
+
+        Raises:
+            ArchiveError: the target is not empty, or what arrived is not what was sent.
+        """
+        return moving.move(self._database, target._database, progress)
+
+    def check(self) -> Sequence[str]:
+        """What is wrong with the archive, in words; nothing if all is well. Reads all of it."""
+        with self._database.read() as connection:
+            return care.check(connection)
 
     def refresh_words(self) -> int:
         """Fill the full-text index anew if an older rule filled it; the number of documents, 0 if it is current."""

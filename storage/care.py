@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
+import zlib
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, inspect, select, text, update
+from sqlalchemy import Connection, Select, and_, delete, func, inspect, select, text, update
+from sqlalchemy import column as sql_column
 from sqlalchemy import table as sql_table
 
 from storage import words
 from storage.dialects import chunks
 from storage.engine import Database
 from storage.leases import CLOCK_JUMP, LONGEST_LEASE
-from storage.schema import ArticleRow, DeliveryRow, EntryRow, LabelRow, RawPageRow, SourceRow, VerdictRow, WorkRow
+from storage.schema import (
+    ArticleRow,
+    DeliveryRow,
+    EntryRow,
+    FacetRow,
+    LabelRow,
+    RawPageRow,
+    SourceRow,
+    VerdictRow,
+    WorkRow,
+)
 from watchfloor.errors import ArchiveError
 
 LEASED = (SourceRow, WorkRow, DeliveryRow)
@@ -149,6 +163,61 @@ def _bytes_on_sqlite(connection: Connection, tables: Sequence[str]) -> dict[str,
         name = "article_words" if row.name.startswith("article_words") else row.name
         sizes[name] = sizes.get(name, 0) + row.bytes
     return sizes
+
+
+# -- health -----------------------------------------------------------------------------------------------------------
+
+
+def check(connection: Connection) -> list[str]:
+    """What is wrong, in words."""
+    faults = _faults_of_sqlite(connection) if connection.dialect.name == "sqlite" else []
+    return faults + _faults_of_index(connection) + _faults_of_pages(connection)
+
+
+def _faults_of_sqlite(connection: Connection) -> list[str]:
+    """What SQLite itself finds; a server looks after its own pages and references."""
+    pages = connection.execute(text("PRAGMA integrity_check(10)")).scalars().all()
+    orphans = connection.execute(text("PRAGMA foreign_key_check")).all()
+    return [f"SQLite: {said}" for said in pages if said != "ok"] + [
+        f"{table}: row {row} refers to a row of {other} that is not there" for table, row, other, _ in orphans[:10]
+    ]
+
+
+def _faults_of_index(connection: Connection) -> list[str]:
+    """The index and the facets hold what the articles say that they hold, and nothing else."""
+    claimed = select(ArticleRow.word_key).where(ArticleRow.word_key.is_not(None))
+    kept = {"the full-text index": _index_keys(connection), "facets": select(FacetRow.word_key)}
+    faults = []
+    for name, keys in kept.items():
+        lacking, needless = _count_except(connection, claimed, keys), _count_except(connection, keys, claimed)
+        faults += [f"{name}: {lacking} articles are missing"] if lacking else []
+        faults += [f"{name}: {needless} rows belong to no article"] if needless else []
+    return faults
+
+
+def _index_keys(connection: Connection) -> Select[Any]:
+    if connection.dialect.name == "postgresql":
+        return select(words.WORDS.c.key)
+    return select(sql_table("article_words_docsize", sql_column("id")).c.id)  # a row for each document, kept by FTS5
+
+
+def _count_except(connection: Connection, some: Select[Any], others: Select[Any]) -> int:
+    return connection.execute(select(func.count()).select_from(some.except_(others).subquery())).scalar_one()
+
+
+def _faults_of_pages(connection: Connection) -> list[str]:
+    """A stored page has the hash that was taken of it when it came."""
+    pages = connection.execution_options(yield_per=100).execute(
+        select(RawPageRow.article_id, RawPageRow.digest, RawPageRow.html)
+    )
+    return [f"raw page of article {page.article_id}: damaged" for page in pages if _digest(page.html) != page.digest]
+
+
+def _digest(packed: bytes) -> str | None:
+    try:
+        return hashlib.sha256(zlib.decompress(packed)).hexdigest()
+    except zlib.error:
+        return None
 
 
 def backup(database: Database, path: Path) -> None:

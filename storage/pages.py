@@ -132,7 +132,7 @@ def _article_values(collected: Collected, before: Row[Any]) -> dict[str, Any]:
         "fetched_at": collected.at,
         "status": collected.status,
         "error": collected.error,
-    }
+    } | ({} if collected.raw is None else {"page_sha256": _digest(collected.raw)})
 
 
 def _keep_raw(connection: Connection, collected: Collected) -> None:
@@ -142,10 +142,14 @@ def _keep_raw(connection: Connection, collected: Collected) -> None:
         "article_id": collected.article_id,
         "fetched_at": collected.at,
         "size": len(collected.raw),
-        "digest": hashlib.sha256(collected.raw).hexdigest(),
+        "digest": _digest(collected.raw),
         "html": zlib.compress(collected.raw),
     }
     put(connection, RawPageRow, [row], key=["article_id"])
+
+
+def _digest(page: bytes) -> str:
+    return hashlib.sha256(page).hexdigest()
 
 
 def _fold(connection: Connection, collected: Collected, source_id: str) -> bool:

@@ -177,7 +177,7 @@ _RECORD_COLUMNS = (
     ArticleRow.pruned,
     ArticleRow.story_id,
     RawPageRow.size,
-    RawPageRow.digest,
+    ArticleRow.page_sha256,
     LabelRow.relevant.label("label"),
 )
 
@@ -205,7 +205,7 @@ def _record(connection: Connection, row: Row[Any]) -> Record:
         status=row.status,
         error=row.error,
         raw_bytes=row.size,
-        raw_sha256=row.digest,
+        raw_sha256=row.page_sha256,
         duplicate_of=row.duplicate_of,
         old_news=row.old_news,
         pruned=row.pruned,

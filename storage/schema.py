@@ -149,6 +149,7 @@ class ArticleRow(Base):
     `key` is the canonical URL, or the entry's identity where there is none. `dated` is when it was published, else
     first seen: what search sorts and filters by. `old_news`: published long before its source was first seen.
     `word_key`: its key in `article_words`, empty while it is not indexed. `pruned`: when its text was let go.
+    `page_sha256`: of the page as it came; stays when `raw_pages` lets the page go.
     """
 
     __tablename__ = "articles"
@@ -183,6 +184,7 @@ class ArticleRow(Base):
     story_id: Mapped[int | None] = mapped_column(Id, ForeignKey("stories.id"))
     word_key: Mapped[int | None] = mapped_column(BigInteger)
     pruned: Mapped[datetime | None]
+    page_sha256: Mapped[str | None]
     text: Mapped[str]
 
 

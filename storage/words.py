@@ -124,7 +124,15 @@ def _lot(article_id: int) -> int:
 
 
 def add(connection: Connection, documents: Sequence[Document]) -> None:
-    """Put documents in that are not in."""
+    """Put documents in that are not in, and note it with their articles."""
+    insert_documents(connection, documents)
+    keys = [{"article": article_of_key(one.key), "its_key": one.key} for one in documents]
+    if keys:
+        connection.execute(_SET_KEY, keys)
+
+
+def insert_documents(connection: Connection, documents: Sequence[Document]) -> None:
+    """Put documents in whose articles have their keys noted already."""
     ordered = sorted(documents, key=lambda one: one.key)  # FTS5 writes a segment each time that the key steps back
     if not ordered:
         return
@@ -134,7 +142,6 @@ def add(connection: Connection, documents: Sequence[Document]) -> None:
         connection.execute(text(_POSTGRES_INSERT), [{"key": one.key, "words": tsvector(one)} for one in ordered])
     rows = [{"word_key": one.key, "source_id": one.source_id, "language": one.language} for one in ordered]
     connection.execute(insert(FacetRow), rows)
-    connection.execute(_SET_KEY, [{"article": article_of_key(one.key), "its_key": one.key} for one in ordered])
 
 
 def remove(connection: Connection, article_ids: Iterable[int]) -> None:
@@ -233,6 +240,11 @@ def is_current(connection: Connection) -> bool:
     return connection.execute(select(NoteRow.value).where(NoteRow.name == "words")).scalar() == VERSION
 
 
+def say_current(connection: Connection) -> None:
+    """Note that the index was filled by the rule of this program."""
+    put(connection, NoteRow, [{"name": "words", "value": VERSION}], key=["name"])
+
+
 def fill(connection: Connection) -> int:
     """Empty the index and fill it from the tables; the number of documents."""
     if connection.dialect.name == "sqlite":
@@ -251,5 +263,5 @@ def fill(connection: Connection) -> int:
         documents = list(stored(connection, chunk, indexed=False))
         add(connection, documents)
         count += len(documents)
-    put(connection, NoteRow, [{"name": "words", "value": VERSION}], key=["name"])
+    say_current(connection)
     return count

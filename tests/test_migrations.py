@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,13 +17,16 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.schema import SchemaItem
 
+from storage import engine
 from storage.archive import SqlArchive
 from storage.engine import HEAD, open_archive, pending_migration, upgrade
-from storage.migrations.run import configuration
+from storage.migrations.run import configuration, run
 from storage.schema import Base
-from tests.archives import desk_with_news, entry
+from tests import earlier
+from tests.archives import DAY, NOON, Desk, desk_with_news, entry
 from tests.postgres import fresh_database
 from watchfloor.errors import ArchiveError, ConfigurationError
+from watchfloor.model import Filters
 
 
 def _is_ours(item: SchemaItem, name: str | None, kind: str, reflected: bool, other: SchemaItem | None) -> bool:
@@ -50,6 +56,68 @@ def test_an_archive_is_made_with_its_folder_and_opened_again(archive_url: str) -
     again = open_archive(archive_url)
     assert again.find_article(1) is not None
     again.close()
+
+
+@pytest.fixture(params=earlier.known_versions())
+def aged(request: pytest.FixtureRequest, archive_url: str) -> Iterator[tuple[SqlArchive, earlier.Rows]]:
+    """An archive that an earlier version filled, opened by this one, and what was in it."""
+    database = engine._connect(archive_url)
+    with database.write() as connection:
+        run(connection, None, target=request.param)
+        rows = earlier.load(connection, request.param)
+    assert pending_migration(archive_url)
+    archive = open_archive(archive_url)
+    yield archive, rows
+    archive.close()
+    database.close()
+
+
+def test_every_earlier_version_is_known() -> None:
+    *older, _ = sorted(script.revision for script in ScriptDirectory.from_config(configuration()).walk_revisions())
+    assert earlier.known_versions() == older, "before a migration is added: python -m tests.earlier"
+
+
+def test_an_earlier_archive_keeps_every_row(aged: tuple[SqlArchive, earlier.Rows]) -> None:
+    archive, rows = aged
+    with archive._database.read() as connection:
+        now = earlier.dump(connection)
+    for table, before in rows.items():
+        assert before, table
+        kept = [{name: _utc(row[name]) for name in before[0]} for row in now[table]]
+        assert [_unindexed(row) for row in kept] == [_unindexed(row) for row in before], table
+
+
+def _utc(value: object) -> object:
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
+
+
+def _unindexed(row: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in row.items() if name != "word_key"}
+
+
+def test_an_earlier_archive_answers_and_goes_on(aged: tuple[SqlArchive, earlier.Rows]) -> None:
+    archive, rows = aged
+    desk = Desk(archive, now=NOON + 3 * DAY)
+    judged = [row for row in rows["articles"] if row["duplicate_of"] is None and row["word_key"]]
+    assert desk.finds(everything=True).total == len(judged) == archive.facets(None, Filters(everything=True)).total
+    opened = desk.finds("troops київ").hits
+    assert [hit.publisher for hit in opened] == ["Courier House", "Courier House"]
+    record = archive.find_article("https://courier.example/summit-opens")
+    assert record is not None
+    assert (record.raw_bytes, record.raw_sha256) == (6, hashlib.sha256(b"<html>").hexdigest())
+    assert desk.polls("gazette", entry("summit-opens"), entry("dull-beginning"), entry("parade-again")) == 1
+    desk.reads()
+    assert desk.judges().relevant == 3
+    assert archive.pending_deliveries()["sent"] == 1
+
+
+def test_an_earlier_archive_gets_the_views(aged: tuple[SqlArchive, earlier.Rows]) -> None:
+    archive, rows = aged
+    with archive._database.read() as connection:
+        articles = connection.exec_driver_sql("SELECT * FROM v_articles ORDER BY id").all()
+        assert [row.id for row in articles] == [row["id"] for row in rows["articles"] if row["duplicate_of"] is None]
+        hashed = {row["article_id"] for row in rows["raw_pages"]}
+        assert {row.id for row in articles if row.page_sha256} <= hashed
 
 
 def test_two_that_start_at_once_make_one_archive(archive_url: str) -> None:

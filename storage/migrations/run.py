@@ -9,6 +9,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+from storage import views
+
 
 def configuration() -> Config:
     """Where the scripts are."""
@@ -24,5 +26,8 @@ def run(connection: Connection, found: str | None, *, target: str = "head") -> b
     if found is not None and found not in known:
         return False
     config.attributes["connection"] = connection
+    views.drop(connection)
     command.upgrade(config, target)
+    if target == "head":
+        views.create(connection)
     return True

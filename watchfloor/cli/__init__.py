@@ -36,7 +36,7 @@ GROUPS = {
     "watchlist": ("words:watchlist_app", "The watchlist: check, backtest, suggest."),
     "story": ("story:app", "One story: show, mute, unmute, follow, unfollow, join, split."),
     "alerts": ("alerts:app", "Targets and deliveries: test, list, retry."),
-    "db": ("database:app", "The archive's database: upgrade, backup, prune, stats."),
+    "db": ("database:app", "The archive's database: upgrade, backup, prune, check, move, stats."),
 }
 
 

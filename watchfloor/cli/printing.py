@@ -5,21 +5,24 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from watchfloor.model import Facets, Hit
 
 
-def console() -> Any:
+def console(*, stderr: bool = False) -> Any:
     """Standard output as rich sees it: colours on a terminal only, NO_COLOR respected."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty(), stderr=stderr)
 
 
 def as_json(value: object) -> str:
@@ -68,6 +71,23 @@ def _harmless(cell: object) -> str:
     """A spreadsheet runs a cell that begins like a formula; an apostrophe makes it text."""
     text = "" if cell is None else str(cell)
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") or text[:1].isspace() else text
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Show how far long work is, on a terminal only: to be told what is done, how much of it, of how much."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, transient=True, disable=not sys.stderr.isatty(), console=console(stderr=True)) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def show(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(name)
+            bar.update(tasks[name], completed=done, total=total)
+
+        yield show
 
 
 def when(moment: datetime | None, zone: ZoneInfo) -> str:
