@@ -34,7 +34,7 @@ IN_TITLE, IN_LEAD, IN_BODY = 1.5, 1.0, 0.35
 ALONE = 2.0  # a headline without a text says in eight words what a lead says in sixty
 ALONE_WORDS = 6  # of text, up to which a headline stands alone
 REPEATED = (1.0, 0.5, 0.25)  # the same term again says less, a fourth time nothing
-BODY_CAP = 2.0  # all that mentions below the lead can add: half a dozen asides are not a story
+BODY_CAP = 2.0  # all that mentions below the lead can add, or take away: half a dozen asides are not a story
 CONTEXT_CAP = 3.0  # times its weight: what all words of one context can take away
 NEAR_REACH = 120  # characters within which `needs` and `not` look, about twenty words
 LONG_WORD = 15  # characters; what is further apart need not be counted in words
@@ -141,7 +141,7 @@ class Matcher:
     def _near_rules(self, fields: Sequence[_Found], title_factor: float) -> Iterator[_Claim]:
         for rule, left, right in self._lexicon.near_rules:
             for found in fields:
-                span = _nearest(found.groups.get(left, ()), found.groups.get(right, ()), found.folded.text, rule.within)
+                span = _nearest(found, found.groups.get(left, ()), found.groups.get(right, ()), rule.within)
                 if span:
                     factor = _factor(found, span[0], title_factor)
                     place = found.folded.span(*span)
@@ -255,10 +255,11 @@ def _keep_longest(hits: Iterable[tuple[int, int, Layer, Item]], found: _Found) -
     return harmless
 
 
-def _nearest(lefts: Sequence[Span], rights: Sequence[Span], haystack: str, within: int) -> Span | None:
-    """The closest pair with at most `within` words between, as one span; the first of equals."""
+def _nearest(found: _Found, lefts: Sequence[Span], rights: Sequence[Span], within: int) -> Span | None:
+    """The closest pair with at most `within` words between, as one span; the first of equals. A name is no pair."""
     if not lefts or not rights:
         return None
+    haystack = found.folded.text
     best, closest = None, within + 1
     places = sorted([*((*span, 0) for span in lefts), *((*span, 1) for span in rights)])
     for number, (start, end, side) in enumerate(places):
@@ -268,7 +269,7 @@ def _nearest(lefts: Sequence[Span], rights: Sequence[Span], haystack: str, withi
             if other == side or next_start < end - 1:
                 continue
             words = len(haystack[end:next_start].split())
-            if words < closest:
+            if words < closest and not any(name.start <= start and next_end <= name.end for name in found.names):
                 best, closest = (start, next_end), words
     return best
 
@@ -299,7 +300,7 @@ def _term_claims(fields: Iterable[_Found], title_factor: float) -> Iterator[_Cla
 def _weighed(claims: Iterable[_Claim]) -> list[tuple[_Claim, float]]:
     """Each claim with what it truly adds, to the cent; without those that add nothing."""
     seen: Counter[tuple[object, ...]] = Counter()
-    left = {"body": BODY_CAP}
+    left = {"body": BODY_CAP, "body context": BODY_CAP}
     weighed = []
     for claim in sorted(claims, key=lambda claim: -claim.factor):
         repetition = seen[claim.key]
@@ -318,6 +319,9 @@ def _capped(claim: _Claim, weight: float, left: dict[str, float]) -> float:
         room = left.setdefault(f"context {claim.topics[0]}", CONTEXT_CAP * abs(claim.weight))
         weight = max(weight, -room)
         left[f"context {claim.topics[0]}"] = room + weight
+        if claim.factor == IN_BODY:
+            weight = max(weight, -left["body context"])
+            left["body context"] += weight
     elif claim.factor == IN_BODY:
         weight = min(weight, left["body"])
         left["body"] -= weight
