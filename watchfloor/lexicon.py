@@ -6,8 +6,7 @@ a * has no blank at its end.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
@@ -19,6 +18,7 @@ from watchfloor.spelling import ENGLISH, forms
 from watchfloor.watchlist import NearRule, QueryRule, Spelling, Watchlist
 
 PREFIX_AT_LEAST = 3  # letters before a *
+RANKS = 1_000_000  # above the number of members that a layer can have
 
 
 class Layer(IntEnum):
@@ -31,6 +31,9 @@ class Layer(IntEnum):
     GROUP = 4
 
 
+_KINDS = {layer: layer.name.lower() for layer in Layer}
+
+
 class Item(NamedTuple):
     """A member of the watchlist that forms stand for. `number` counts within its layer; `term` is for people."""
 
@@ -40,15 +43,21 @@ class Item(NamedTuple):
     weight: float = 0.0
     topics: tuple[str, ...] = ()
 
+    @property
+    def kind(self) -> str:
+        """Of the evidence it makes."""
+        return _KINDS[self.layer]
+
 
 class Use(NamedTuple):
     """A form stands for this item, under these conditions.
 
     `letters` are the letters and digits that the original must begin with, capitals included; "" for any. `plain`: the
-    language is the only condition.
+    language is the only condition. `rank` orders the items, harmless ones first.
     """
 
     item: Item
+    rank: int
     language: str | None
     plain: bool
     letters: str
@@ -60,20 +69,41 @@ Span = tuple[int, int]
 Uses = Mapping[int, tuple[Use, ...]]  # what forms stand for in one language
 
 
+Hit = tuple[int, int, int, int, Use]  # start, -end, rank, a tie-breaker, use; in order the longest of each place leads
+
+
 @dataclass(frozen=True)
 class Patterns:
     """Forms to be searched for in one pass, numbered as `automaton` reports them."""
 
     automaton: AhoCorasick
     open_forms: frozenset[int]  # of terms with a *: found up to the end of the word
-    uses: Mapping[str, Uses]  # by language
+    neighbours: frozenset[int]  # that conditions and rules ask for
+    by_language: Mapping[str, Uses]
 
-    def places(self, haystack: str) -> dict[int, list[Span]]:
-        """Where each form stands in a folded text, in order, blanks included."""
-        open_forms = self.open_forms
-        found: defaultdict[int, list[Span]] = defaultdict(list)
-        for form, start, end in self.automaton.find_matches_as_indexes(haystack, overlapping=True):
-            found[form].append((start, haystack.index(" ", end) + 1 if form in open_forms else end))
+    def search(self, haystack: str, language: str) -> tuple[list[Hit], dict[int, list[Span]]]:
+        """What may stand where in a folded text, unordered, blanks included; and the places of neighbours, in order."""
+        open_forms, neighbours, uses = self.open_forms, self.neighbours, self.by_language[language]
+        hits: list[Hit] = []
+        places: dict[int, list[Span]] = {}
+        for form, start, found in self.automaton.find_matches_as_indexes(haystack, overlapping=True):
+            end = haystack.index(" ", found) + 1 if form in open_forms else found
+            for use in uses.get(form, ()):
+                hits.append((start, -end, use.rank, len(hits), use))
+            if form in neighbours:
+                places.setdefault(form, []).append((start, end))
+        return hits, places
+
+
+class _ByLanguage(dict[str, Uses]):
+    """Made for a language when it is first spoken: most desks hear two of the seven."""
+
+    def __init__(self, uses: Sequence[Sequence[Use]]) -> None:
+        self._uses = uses
+
+    def __missing__(self, language: str) -> Uses:
+        spoken = (tuple(use for use in uses if use.language in (None, language)) for uses in self._uses)
+        self[language] = found = {form: uses for form, uses in enumerate(spoken) if uses}
         return found
 
 
@@ -99,6 +129,7 @@ class _Forms:
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
         self.uses: list[list[Use]] = []
+        self.neighbours: set[int] = set()
 
     def number(self, form: str, *, opened: bool) -> int:
         pattern = f" {form}" if opened and len(form) >= PREFIX_AT_LEAST else f" {form} "
@@ -107,17 +138,20 @@ class _Forms:
             self.uses.append([])
         return self.numbers[pattern]
 
-    def patterns(self, languages: Iterable[str]) -> Patterns:
+    def neighbour(self, form: str, *, opened: bool) -> int:
+        """The number of a form whose places matter."""
+        number = self.number(form, opened=opened)
+        self.neighbours.add(number)
+        return number
+
+    def patterns(self) -> Patterns:
         """All of them, compiled."""
         return Patterns(
             automaton=AhoCorasick(list(self.numbers) or [" "], implementation=Implementation.ContiguousNFA),
             open_forms=frozenset(n for pattern, n in self.numbers.items() if not pattern.endswith(" ")),
-            uses={language: self.of_language(language) for language in languages},
+            neighbours=frozenset(self.neighbours),
+            by_language=_ByLanguage(self.uses),
         )
-
-    def of_language(self, language: str) -> Uses:
-        spoken = (tuple(use for use in uses if use.language in (None, language)) for uses in self.uses)
-        return {form: uses for form, uses in enumerate(spoken) if uses}
 
 
 class _Compiler:
@@ -136,8 +170,8 @@ class _Compiler:
         query_rules = tuple((rule, self.triggers(rule.query)) for rule in watchlist.query_rules)
         return Lexicon(
             languages=self.languages,
-            terms=self.terms.patterns(self.languages),
-            groups=self.groups.patterns(self.languages),
+            terms=self.terms.patterns(),
+            groups=self.groups.patterns(),
             near_rules=tuple((r, groups.index(r.groups[0]), groups.index(r.groups[1])) for r in watchlist.near_rules),
             query_rules=query_rules,
         )
@@ -147,6 +181,7 @@ class _Compiler:
         language = spelling.language or (None if item.layer is Layer.ENTITY else ENGLISH)
         use = Use(
             item,
+            item.layer * RANKS + item.number,
             language,
             not (spelling.case or spelling.needs or spelling.excludes),
             _letters(spelling.text) if spelling.case else "",
@@ -161,7 +196,7 @@ class _Compiler:
         """The forms of a word that `needs`, `not` or a rule looks for."""
         if text not in self.known:
             opened = text.endswith("*")
-            self.known[text] = frozenset(self.terms.number(form, opened=opened) for form in forms(text))
+            self.known[text] = frozenset(self.terms.neighbour(form, opened=opened) for form in forms(text))
         return self.known[text]
 
     def triggers(self, node: query.Node) -> frozenset[int]:
@@ -170,7 +205,7 @@ class _Compiler:
 
     def trigger(self, term: query.Term) -> Iterator[int]:
         for form in forms(term.text, exact=True):
-            yield self.terms.number(form, opened=term.prefix)
+            yield self.terms.neighbour(form, opened=term.prefix)
 
 
 def _members(watchlist: Watchlist) -> Iterator[tuple[Item, Spelling]]:

@@ -3,9 +3,9 @@
     title, text
       | language.identify     which words can be meant
       | tokens.fold           " word word word "
-      | Patterns.places       every form of every term, in one pass; in headline and lead the words of groups, too
-      | _qualified            capitals, language, needs, not
-      | _longest              "New START treaty" is not also "start"; harmless phrases swallow what is in them
+      | Patterns.search       every form of every term, in one pass; in headline and lead the words of groups, too
+      | _keep_longest         "New START treaty" is not also "start"; harmless phrases swallow what is in them
+      | _holds                capitals, needs, not
       | _weighed              weight x field x repetition, the deep body capped
     Verdict
 
@@ -14,8 +14,7 @@ The score is the sum of the weights of the evidence, to the cent: whoever prints
 
 from __future__ import annotations
 
-import sys
-from bisect import bisect_right
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from typing import NamedTuple
 
 from watchfloor import query
 from watchfloor.language import identify
-from watchfloor.lexicon import Item, Layer, Span, Use, Uses, compile_watchlist
+from watchfloor.lexicon import Hit, Item, Layer, Span, Use, compile_watchlist
 from watchfloor.model import EntityHit, Evidence, Field, Mention, Verdict
 from watchfloor.tokens import Folded, Sentences, fold
 from watchfloor.watchlist import Watchlist
@@ -41,26 +40,29 @@ LONG_WORD = 15  # characters; what is further apart need not be counted in words
 TOPIC_AT_LEAST = 1.0  # weight that makes a topic one of the story's
 
 
-class _Hit(NamedTuple):
-    """An item at its place in the folded field, blanks included."""
+class _Kept(NamedTuple):
+    """An item at its place in the folded field, blanks included, and in the original."""
 
     start: int
     end: int
+    span: Span
     item: Item
 
 
 @dataclass
 class _Found:
-    """What the automaton found in one field, and what of it holds."""
+    """What stands in one field, and what of it holds."""
 
     name: Field
     folded: Folded
     shouting: bool  # all capitals, so that capitals say nothing
     lead_end: int
-    places: Mapping[int, list[Span]]  # of each form of a term
-    group_places: Mapping[int, list[Span]]  # of each form of a group's word, down to the lead's end
-    names: list[_Hit] = field(default_factory=list)
-    counted: list[_Hit] = field(default_factory=list)
+    hits: list[Hit]
+    places: Mapping[int, list[Span]]  # of each form that conditions ask for
+    group_hits: list[Hit]  # down to the lead's end
+    forms: frozenset[int] = frozenset()  # of `places`
+    names: list[_Kept] = field(default_factory=list)
+    counted: list[_Kept] = field(default_factory=list)
     groups: defaultdict[int, list[Span]] = field(default_factory=lambda: defaultdict(list))
 
 
@@ -91,10 +93,9 @@ class Matcher:
         spoken = identify(title, text, language)
         if spoken not in self._lexicon.languages:
             return Verdict(False, spoken, False, 0.0, watchlist.threshold, watchlist=watchlist.version)
-        fields = (self._search("title", title), self._search("text", text))
+        fields = (self._search("title", title, spoken), self._search("text", text, spoken))
         for found in fields:
-            harmless = _qualify(self._lexicon.terms.uses[spoken], found, fields)
-            _qualify_groups(self._lexicon.groups.uses[spoken], found, fields, harmless)
+            _qualify_groups(found, fields, harmless=_keep_longest(found, fields))
         entities = self._entities(fields)
         title_factor = _title_factor(fields)
         claims = [*_term_claims(fields, title_factor), *self._near_rules(fields, title_factor)]
@@ -119,22 +120,22 @@ class Matcher:
 
     # what stands where
 
-    def _search(self, name: Field, text: str) -> _Found:
+    def _search(self, name: Field, text: str, language: str) -> _Found:
         folded = fold(text)
         haystack = folded.text
         lead_end = len(haystack) if name == "title" else _lead_end(haystack)
-        places = self._lexicon.terms.places(haystack)
-        group_places = self._lexicon.groups.places(haystack[:lead_end])
-        return _Found(name, folded, text.isupper(), lead_end, places, group_places)
+        hits, places = self._lexicon.terms.search(haystack, language)
+        group_hits, _ = self._lexicon.groups.search(haystack[:lead_end], language)
+        return _Found(name, folded, text.isupper(), lead_end, hits, places, group_hits, frozenset(places))
 
     # what it adds up to
 
     def _entities(self, fields: Iterable[_Found]) -> tuple[EntityHit, ...]:
         mentions: defaultdict[int, list[Mention]] = defaultdict(list)
         for found in fields:
-            for hit in found.names:
-                start, end = found.folded.span(hit.start, hit.end)
-                mentions[hit.item.number].append(Mention(found.name, start, end, found.folded.original[start:end]))
+            name, original = found.name, found.folded.original
+            for _, _, (start, end), item in found.names:
+                mentions[item.number].append(Mention(name, start, end, original[start:end]))
         known = self.watchlist.entities
         return tuple(EntityHit(known[item].name, known[item].kind, tuple(places)) for item, places in mentions.items())
 
@@ -154,7 +155,7 @@ class Matcher:
         asked = [
             rule
             for rule, triggers in self._lexicon.query_rules
-            if not (triggers.isdisjoint(title.places) and triggers.isdisjoint(text.places))
+            if not (triggers.isdisjoint(title.forms) and triggers.isdisjoint(text.forms))
         ]
         if not asked:
             return
@@ -179,32 +180,52 @@ def _lead_end(haystack: str) -> int:
     return len(haystack) - len(words[query.LEAD_WORDS]) if len(words) > query.LEAD_WORDS else len(haystack)
 
 
-def _qualify(uses: Uses, found: _Found, fields: Sequence[_Found]) -> list[Span]:
-    """Keep of terms those that hold, of overlapping ones the longest; returns the harmless spans."""
-    hits = []
-    for form, spans in found.places.items():
-        for use in uses.get(form, ()):
-            for start, end in spans:
-                if use.plain or _holds(use, start, end, found, fields):
-                    hits.append((start, -end, use.item.layer, use.item))
-    hits.sort()
-    return _keep_longest(hits, found)
+def _keep_longest(found: _Found, fields: Sequence[_Found]) -> list[Span]:
+    """From the left, of what holds and overlaps the longest; returns the harmless spans.
+
+    A name inside a longer keyword is tagged but does not count; a keyword inside a longer name is part of the name.
+    """
+    harmless: list[Span] = []
+    named = counted = 0
+    folded = found.folded
+    for start, minus_end, _, _, use in sorted(found.hits):
+        if start < counted and (start < named or use.item.layer > Layer.ENTITY):
+            continue
+        end, item = -minus_end, use.item
+        if not (use.plain or _holds(use, start, end, found, fields)):
+            continue
+        last = end - 1  # neighbours share a blank
+        if item.layer is Layer.HARMLESS:
+            if start >= named and start >= counted:
+                named = counted = last
+                harmless.append((start, end))
+            continue
+        kept = _Kept(start, end, folded.span(start, end), item)
+        if item.layer is Layer.ENTITY:
+            if start < named:
+                continue
+            named = last
+            found.names.append(kept)
+        if item.weight and start >= counted:
+            counted = last
+            found.counted.append(kept)
+    return harmless
 
 
-def _qualify_groups(uses: Uses, found: _Found, fields: Sequence[_Found], harmless: Sequence[Span]) -> None:
-    """Keep of the words of groups what no harmless phrase swallows."""
-    for form, spans in found.group_places.items():
-        for use in uses.get(form, ()):
-            kept = spans if use.plain else [span for span in spans if _holds(use, *span, found, fields)]
-            found.groups[use.item.number] += _outside(harmless, kept) if harmless else kept
+def _qualify_groups(found: _Found, fields: Sequence[_Found], harmless: Sequence[Span]) -> None:
+    """Keep of the words of groups what holds and no harmless phrase swallows."""
+    ends = [end for _, end in harmless]
+    for start, minus_end, _, _, use in found.group_hits:
+        if (use.plain or _holds(use, start, -minus_end, found, fields)) and not (
+            harmless and _inside(harmless, ends, start, -minus_end)
+        ):
+            found.groups[use.item.number].append((start, -minus_end))
 
 
-def _outside(harmless: Sequence[Span], spans: Iterable[Span]) -> Iterator[Span]:
-    """The spans that no harmless one holds; those are in order and do not overlap."""
-    for start, end in spans:
-        before = bisect_right(harmless, (start, sys.maxsize)) - 1
-        if before < 0 or harmless[before][1] < end:
-            yield start, end
+def _inside(spans: Sequence[Span], ends: Sequence[int], start: int, end: int) -> bool:
+    """Does one of the spans, which are in order and do not overlap, hold this one?"""
+    number = bisect_left(ends, end)
+    return number < len(spans) and spans[number][0] <= start
 
 
 def _holds(use: Use, start: int, end: int, found: _Found, fields: Sequence[_Found]) -> bool:
@@ -219,7 +240,7 @@ def _holds(use: Use, start: int, end: int, found: _Found, fields: Sequence[_Foun
 def _near_any(forms: frozenset[int], start: int, end: int, found: _Found, fields: Sequence[_Found]) -> bool:
     """Is one of the forms within reach, in the headline, or, seen from the headline, in the lead?"""
     for other in fields:
-        for form in forms & other.places.keys():
+        for form in forms & other.forms:
             for first, last in other.places[form]:
                 if other is found:
                     apart = last <= start + 1 or first >= end - 1
@@ -228,31 +249,6 @@ def _near_any(forms: frozenset[int], start: int, end: int, found: _Found, fields
                 elif first < other.lead_end:  # the headline, or the lead under it
                     return True
     return False
-
-
-def _keep_longest(hits: Iterable[tuple[int, int, Layer, Item]], found: _Found) -> list[Span]:
-    """From the left, of what overlaps the longest; returns the harmless spans. A hit is (start, -end, layer, item).
-
-    A name inside a longer keyword is tagged but does not count; a keyword inside a longer name is part of the name.
-    """
-    harmless: list[Span] = []
-    named = counted = 0
-    for start, minus_end, layer, item in hits:
-        last = -minus_end - 1  # neighbours share a blank
-        if layer is Layer.HARMLESS:
-            if start >= named and start >= counted:
-                named = counted = last
-                harmless.append((start, -minus_end))
-            continue
-        if layer is Layer.ENTITY:
-            if start < named:
-                continue
-            named = last
-            found.names.append(_Hit(start, -minus_end, item))
-        if item.weight and start >= counted:
-            counted = last
-            found.counted.append(_Hit(start, -minus_end, item))
-    return harmless
 
 
 def _nearest(found: _Found, lefts: Sequence[Span], rights: Sequence[Span], within: int) -> Span | None:
@@ -289,12 +285,9 @@ def _factor(found: _Found, start: int, title_factor: float) -> float:
 
 def _term_claims(fields: Iterable[_Found], title_factor: float) -> Iterator[_Claim]:
     for found in fields:
-        for hit in found.counted:
-            item = hit.item
-            factor = _factor(found, hit.start, title_factor)
-            span = found.folded.span(hit.start, hit.end)
-            kind = item.layer.name.lower()
-            yield _Claim((item.layer, item.number), found, span, item.weight, factor, item.term, kind, item.topics)
+        for start, _, span, item in found.counted:
+            factor = _factor(found, start, title_factor)
+            yield _Claim((item.layer, item.number), found, span, item.weight, factor, item.term, item.kind, item.topics)
 
 
 def _weighed(claims: Iterable[_Claim]) -> list[tuple[_Claim, float]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from itertools import product
 
 from watchfloor.tokens import fold, search_tokens, tokenize
@@ -69,9 +70,14 @@ def _joined(term: str) -> Iterator[str]:
 
 def _dotted(term: str) -> Iterator[str]:
     """US Army -> "u s  army", as U.S. Army folds."""
+    if not _ACRONYM.search(term):
+        return
     words = [term[token.start : token.end] for token in tokenize(term)]
     if any(_is_acronym(word) for word in words):
         yield " ".join(" ".join(word) + " " if _is_acronym(word) else word for word in words).strip().lower()
+
+
+_ACRONYM = re.compile(r"[A-Z]{2}")
 
 
 def _is_acronym(word: str) -> bool:
@@ -79,10 +85,11 @@ def _is_acronym(word: str) -> bool:
 
 
 def _respelled(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    return product(*(sorted(_spellings(word)) for word in words))
+    return product(*(_spellings(word) for word in words))
 
 
-def _spellings(word: str) -> set[str]:
+@cache
+def _spellings(word: str) -> tuple[str, ...]:
     found = {word}
     for one, other in _PAIRS:
         if word.startswith(one) and not (len(other) > len(one) and word.startswith(other)):
@@ -91,7 +98,7 @@ def _spellings(word: str) -> set[str]:
         if match := pattern.search(word):
             at = match.start(1)
             found.add(word[:at] + ("z" if match[1] == "s" else "s") + word[at + 1 :])
-    return found
+    return tuple(sorted(found))
 
 
 def _counted(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

@@ -150,12 +150,11 @@ def tokenize(text: str) -> list[Token]:
 
 # A sentence ends at a full stop before a blank and a capital, but not after an initial or a usual abbreviation.
 _SENTENCE_END = re.compile(
-    r"""[.!?…\n]                                   # one set of characters to begin with: the engine then leaps
-        (?:(?<=\n)\s*
-        |["'”’)\]]*\s+(?=["'“‘(\[]*[^\W_a-zа-я])
-         (?<![\s.(][^\W\d_]\.\s)
-         (?<!\b(?:Mr|Ms|Dr|St|Lt|vs|Jr|Sr|No)\.\s)
-         (?<!\b(?:Mrs|Gen|Adm|Col|Maj|Cpt|Sgt|Rep|Sen|Gov|Jan|Feb|Aug|Oct|Nov|Dec)\.\s))""",
+    r"""[.!?…]                                     # one set of characters to begin with: the engine then leaps
+        ["'”’)\]]*\s+(?=["'“‘(\[]*[^\W_a-zа-я])
+        (?<![\s.(][^\W\d_]\.\s)
+        (?<!\b(?:Mr|Ms|Dr|St|Lt|vs|Jr|Sr|No)\.\s)
+        (?<!\b(?:Mrs|Gen|Adm|Col|Maj|Cpt|Sgt|Rep|Sen|Gov|Jan|Feb|Aug|Oct|Nov|Dec)\.\s)""",
     re.VERBOSE,
 )
 
@@ -165,10 +164,18 @@ class Sentences:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._starts = [0, *(match.end() for match in _SENTENCE_END.finditer(text))]
+        self._lines: dict[int, list[int]] = {}  # where a line begins -> where its sentences begin, and the line's end
 
     def at(self, offset: int) -> str:
         """The sentence that holds this place, without the blanks around it."""
-        number = bisect_right(self._starts, offset)
-        end = self._starts[number] if number < len(self._starts) else len(self._text)
-        return self._text[self._starts[number - 1] : end].strip()
+        line = self._text.rfind("\n", 0, offset) + 1
+        if line not in self._lines:
+            self._lines[line] = self._bounds(line)
+        bounds = self._lines[line]
+        number = min(bisect_right(bounds, offset), len(bounds) - 1)
+        return self._text[bounds[number - 1] : bounds[number]].strip()
+
+    def _bounds(self, line: int) -> list[int]:
+        end = self._text.find("\n", line)
+        end = len(self._text) if end < 0 else end
+        return [line, *(match.end() for match in _SENTENCE_END.finditer(self._text, line, end)), end]

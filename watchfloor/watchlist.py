@@ -196,7 +196,7 @@ class _Reader:
         self.topics: dict[str, str] = {}
         self.groups: dict[str, tuple[Spelling, ...]] = {}
         self.kinds: dict[str, tuple[str, ...]] = {}  # group -> the kinds of whose names it consists, besides its words
-        self.placed: dict[tuple[str, Spelling], int] = {}  # section and term -> line
+        self.placed: dict[tuple[object, ...], int] = {}  # section and term -> line
 
     def read(self) -> Watchlist:
         threshold = self.fields["threshold"].number()
@@ -286,7 +286,7 @@ class _Reader:
 
     def names_of(self, group: str, entities: Iterable[Entity]) -> Iterator[Spelling]:
         """The names by kind that belong to a group."""
-        for entity in entities:
+        for entity in entities if self.kinds[group] else ():
             if entity.kind in self.kinds[group]:
                 yield from entity.spellings
 
@@ -331,15 +331,14 @@ class _Reader:
 
     def spelling(self, item: Item, conditions: Spelling, section: str) -> Spelling:
         """A term as written, under conditions; the same term twice in a section is a slip."""
-        made = replace(conditions, text=self.written(item, item.text()))
+        text = self.written(item, item.text())
+        made = Spelling(text) if conditions is _NO_CONDITIONS else replace(conditions, text=text)
         self.place(item, made, section)
         return made
 
     def place(self, item: Item, made: Spelling, section: str) -> None:
-        key = (
-            section,
-            replace(made, text=made.text if made.case else _folded(made.text) + "*" * made.text.endswith("*")),
-        )
+        text = made.text if made.case else _folded(made.text) + "*" * made.text.endswith("*")
+        key = (section, text, made.case, made.exact, made.language, made.needs, made.excludes)
         if key in self.placed:
             item.refuse(f"{made.text!r} is here twice", f"first in line {self.placed[key]}")
         self.placed[key] = item.line

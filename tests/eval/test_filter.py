@@ -42,7 +42,7 @@ def test_our_own_stories(matcher: Matcher) -> None:
 def test_real_stories(gold: list[Judged]) -> None:
     result = score(gold)
     assert result.f1 >= 0.95
-    assert result.false_positives <= 0.02
+    assert result.false_positives <= 0.015
 
 
 @pytest.mark.parametrize("kind", ["lead", "headline-only"])
@@ -72,4 +72,4 @@ def test_soft_sections_stay_quiet_and_general_news_is_sifted(real_data: Path, ma
     assert 0.03 <= len(flagged(general, matcher)) / len(general) <= 0.09
 
 
-OWN_F1 = 0.73  # the breadth of the list is where it is weakest
+OWN_F1 = 0.90
