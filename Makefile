@@ -4,7 +4,7 @@ BIN := .venv/bin
 RUN := $(BIN)/watchfloor
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve demo test lint types eval lock clean
+.PHONY: help run serve demo test lint types eval armour lock clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ types: .venv/developed  ## mypy, strict
 
 eval: .venv/developed  ## the quality of filter, grouping and extraction, with the worst errors
 	@$(BIN)/python -m pytest tests/eval -q -s
+
+armour: .venv/developed  ## hostile input, kills, full disks, fuzzing, in full: an hour or two, results are printed
+	@WATCHFLOOR_ARMOUR=all $(BIN)/python -m pytest tests/armour -q -s
 
 lock:  ## make both locks again from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --no-header --python-version 3.11 --extra build \

@@ -38,7 +38,7 @@ from urllib.parse import urlsplit
 
 from watchfloor import alerting, articles, leases, logs, prescan, rhythm, stories
 from watchfloor.articles import Asked
-from watchfloor.errors import FetchError, WatchfloorError
+from watchfloor.errors import ArchiveError, FetchError, WatchfloorError
 from watchfloor.fetch import cache_lifetime
 from watchfloor.match import Matcher
 from watchfloor.model import Alert, Article, Collected, Delivery, Grade, PageJob, PollJob, PollOutcome, Verdict
@@ -253,6 +253,8 @@ async def ask_feed(floor: Floor, job: PollJob) -> PollOutcome:
             named_by_user=True,
         )
         return await _read_answer(floor, job, answer)
+    except ArchiveError:
+        raise  # a fault of the house, not of the feed
     except WatchfloorError as error:
         return _failed_poll(floor, job, error, answer)
     except Exception as error:
