@@ -161,7 +161,7 @@ def open_archive(url: str) -> SqlArchive:
     """
     from storage.archive import SqlArchive
 
-    archive = SqlArchive(database := _connect(url))
+    archive = SqlArchive(database := connect(url))
     try:
         if _version(database) != HEAD:
             _upgrade(database)
@@ -174,7 +174,7 @@ def open_archive(url: str) -> SqlArchive:
 
 def upgrade(url: str) -> bool:
     """Bring the schema to this program's version; False if it was already. Raises as `open_archive` does."""
-    database = _connect(url)
+    database = connect(url)
     try:
         return _version(database) != HEAD and _upgrade(database)
     finally:
@@ -186,16 +186,17 @@ def pending_migration(url: str) -> bool:
     checked = read_url(url)
     if checked.get_backend_name() == "sqlite" and not Path(str(checked.database)).exists():
         return True
-    database = _connect(url)
+    database = connect(url)
     try:
         return _version(database) != HEAD
     finally:
         database.close()
 
 
-def _connect(text: str) -> Database:
+def connect(text: str, *, make_folder: bool = True) -> Database:
+    """The database at a URL, whatever it holds. Raises as `open_archive` does, but asks nothing of it yet."""
     url = read_url(text)
-    if url.get_backend_name() == "sqlite":
+    if make_folder and url.get_backend_name() == "sqlite":
         _make_folder(Path(str(url.database)))
     try:
         return Database(url)
@@ -215,10 +216,11 @@ def _make_folder(path: Path) -> None:
 def _version(database: Database) -> str | None:
     """The revision in the database, None where there is none. Plain SQL: Alembic takes 100 ms to import."""
     with database.read() as connection:
-        return _version_in(connection)
+        return version_in(connection)
 
 
-def _version_in(connection: Connection) -> str | None:
+def version_in(connection: Connection) -> str | None:
+    """The same within a transaction."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
     version: str | None = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
@@ -228,7 +230,7 @@ def _version_in(connection: Connection) -> str | None:
 def _upgrade(database: Database) -> bool:
     """Run the migrations under a lock; a second process that starts now waits and finds them done."""
     with database.write_alone(POSTGRES_KEY) as connection:
-        found = _version_in(connection)
+        found = version_in(connection)
         if found == HEAD:
             return False
         run_migrations = _migrations()

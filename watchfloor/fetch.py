@@ -90,7 +90,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         return _seconds(value)
-    date = _http_date(value)
+    date = http_date(value)
     return _clamped(date - now) if date else None
 
 
@@ -101,10 +101,10 @@ def cache_lifetime(headers: Mapping[str, str], now: datetime) -> timedelta | Non
         age = headers.get("age", "").strip()
         spent = _seconds(age) if age.isascii() and age.isdigit() else timedelta()
         return _clamped(_seconds(found[1]) - spent)
-    expires = _http_date(headers.get("expires", ""))
+    expires = http_date(headers.get("expires", ""))
     if expires is None or "no-" in control.lower():
         return None
-    return _clamped(expires - (_http_date(headers.get("date", "")) or now))
+    return _clamped(expires - (http_date(headers.get("date", "")) or now))
 
 
 def _seconds(digits: str) -> timedelta:
@@ -115,7 +115,8 @@ def _clamped(wait: timedelta) -> timedelta:
     return min(max(wait, timedelta()), LONGEST_WAIT)
 
 
-def _http_date(text: str) -> datetime | None:
+def http_date(text: str) -> datetime | None:
+    """A date as headers have it, UTC; None for anything else."""
     try:
         date = parsedate_to_datetime(text)
         return date.replace(tzinfo=date.tzinfo or UTC).astimezone(UTC)

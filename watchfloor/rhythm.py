@@ -62,11 +62,12 @@ def effective_url(source: Source, state: FeedState) -> str:
 def validators(source: Source, state: FeedState, now: datetime) -> Validators:
     """The validators to send. None once a day, since some servers say 304 for ever; none to one that was caught."""
     if _last_probe_is_fresh(state, now):
-        return _known_validators(source, state)
+        return known_validators(source, state)
     return Validators()
 
 
-def _known_validators(source: Source, state: FeedState) -> Validators:
+def known_validators(source: Source, state: FeedState) -> Validators:
+    """What the last answer of the address to ask named, whether it is to be sent now or not."""
     if state.validators_url != effective_url(source, state):
         return Validators()
     return Validators(state.etag, state.last_modified)
@@ -114,7 +115,7 @@ def after_answer(
         last_unconditional=_last_unconditional(source, state, answer, brought, now),
     )
     told = _with_health(told, feed, now)
-    own = _own_rhythm(told, now, brought=brought, conditional=bool(_known_validators(source, told)))
+    own = _own_rhythm(told, now, brought=brought, conditional=bool(known_validators(source, told)))
     return replace(told, next_at=_due(source, told, own, lifetime, now, jitter))
 
 
@@ -122,7 +123,7 @@ def after_not_modified(
     source: Source, state: FeedState, answer: Answer, *, lifetime: timedelta | None, now: datetime, jitter: float
 ) -> FeedState:
     """The state after a 304, or after a 200 with the body that was read already."""
-    probed = not validators(source, state, now) and bool(_known_validators(source, state))
+    probed = not validators(source, state, now) and bool(known_validators(source, state))
     trusted = state.last_unconditional is not None
     told = _answered(source, state, answer, now)
     if probed and trusted:
@@ -165,7 +166,7 @@ def _last_unconditional(
     """When we last looked without validators; None for a server whose validators stayed while its items changed."""
     if validators(source, state, now):
         return state.last_unconditional
-    if brought and _stayed(_known_validators(source, state), answer):
+    if brought and _stayed(known_validators(source, state), answer):
         return None
     distrusted = state.last_unconditional is None and state.last_answer is not None
     return None if distrusted and not brought else now

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from alerts.config import Policy
     from alerts.send import AppriseSender
     from storage.archive import SqlArchive
+    from watchfloor.checkup import ArchiveFacts
     from watchfloor.fetch import HttpDoor
     from watchfloor.match import Matcher
     from watchfloor.parsers import ParserPool
@@ -41,6 +42,13 @@ def open_archive(settings: Settings) -> SqlArchive:
     from storage.engine import open_archive as open_at
 
     return open_at(settings.database_url.get_secret_value())
+
+
+def examine_archive(settings: Settings) -> ArchiveFacts:
+    """The archive looked at from outside: nothing is made or changed. ConfigurationError if its URL is none."""
+    from storage.checkup import examine
+
+    return examine(settings.database_url.get_secret_value(), now())
 
 
 def load_watchlist(settings: Settings) -> Watchlist:

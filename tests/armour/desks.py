@@ -17,7 +17,7 @@ import psycopg
 from sqlalchemy import func, select
 
 from storage.engine import open_archive
-from storage.schema import AlertRow, ArticleRow, DeliveryRow, EntryKeyRow, EntryRow, SourceRow, VerdictRow, WorkRow
+from storage.schema import AlertStoryRow, ArticleRow, DeliveryRow, EntryKeyRow, EntryRow, SourceRow, VerdictRow, WorkRow
 from tests.armour.floors import faults, integrity, wall_clock
 from tests.postgres import fresh_database
 from tests.watching import ROOT, environment_for
@@ -136,7 +136,7 @@ class Standing:
     verdicts: tuple[tuple[str, bool, float], ...]
     entries: int
     keys: int
-    told: tuple[tuple[str, int], ...]  # headline -> how often
+    told: tuple[tuple[str, int], ...]  # story's title -> how often
     deliveries: tuple[tuple[str, int], ...]  # state -> how many
     work: int
     leases: int
@@ -162,7 +162,7 @@ def standing(url: str) -> Standing:
                     VerdictRow, VerdictRow.article_id == ArticleRow.id
                 )
             )
-            told = Counter(brief["headline"] for (payload,) in rows(AlertRow.payload) for brief in payload["briefs"])
+            told = Counter(named[story] for (story,) in rows(AlertStoryRow.story_id))
             held = (table.owner for table in (SourceRow, WorkRow, DeliveryRow))
             return Standing(
                 articles=tuple(sorted((*row[:4], named.get(row[4])) for row in articles)),
@@ -178,9 +178,15 @@ def standing(url: str) -> Standing:
         archive.close()
 
 
-def same_but_for_messages(one: Standing, other: Standing) -> bool:
-    """How many messages there are is chance: what a dead process had told of is not told of again."""
-    return all(
-        getattr(one, name) == getattr(other, name)
-        for name in ("articles", "verdicts", "entries", "keys", "told", "work", "leases")
-    )
+def differences(found: Standing, expected: Standing) -> list[str]:
+    """In what the two differ; how many messages there were is chance, for what was told before is not told again."""
+    told: list[str] = []
+    for name in ("articles", "verdicts", "told"):
+        one, other = set(getattr(found, name)), set(getattr(expected, name))
+        told += [f"{name}: {row!r:.300} too much" for row in one - other]
+        told += [f"{name}: {row!r:.300} missing" for row in other - one]
+        told += [f"{name}: twice"] if len(one) != len(getattr(found, name)) else []
+    for name in ("entries", "keys", "work", "leases"):
+        if getattr(found, name) != getattr(expected, name):
+            told.append(f"{name}: {getattr(found, name)} instead of {getattr(expected, name)}")
+    return told

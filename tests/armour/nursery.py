@@ -16,6 +16,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
@@ -64,7 +65,7 @@ async def _plain_parsers(_: Any) -> AsyncIterator[PlainReader]:
 
 
 @contextmanager
-def _letterbox(settings: Any, policy: Any) -> Iterator[Letterbox]:
+def _letterbox(settings: Any, policy: Any, **_: Any) -> Iterator[Letterbox]:
     yield Letterbox(policy, Path(os.environ["LETTERBOX"]))
 
 
@@ -107,6 +108,8 @@ def _bring_up(request: dict[str, Any]) -> dict[str, Any]:
     if child == 0:
         try:
             _live(request, report, words)
+        except BaseException:
+            os.write(words, traceback.format_exc().encode())
         finally:
             os._exit(0)
     os.close(report)

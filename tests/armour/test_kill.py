@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.armour.desks import RUN, MortalDesk, Nursery, a_copy, a_desk, a_nursery, same_but_for_messages, standing
+from tests.armour.desks import RUN, MortalDesk, Nursery, a_copy, a_desk, a_nursery, differences, standing
 from tests.watching import paper_in_a_thread
 from watchfloor.demo.newspaper import Newspaper
 
@@ -47,7 +47,7 @@ def dies_at_each_commit(start: MortalDesk, reference: MortalDesk, *command: str,
             desk.does(*command, at=at, when=when)  # how commits fall is chance: now and then there are fewer
             desk.finishes(*command)
             found = standing(desk.url)
-            assert same_but_for_messages(found, expected), (when, at)
+            assert differences(found, expected) == [], (when, at)
             assert_all_was_sent(desk, found.deliveries)
             lived += desk.kills
     assert lived
@@ -108,7 +108,7 @@ def test_at_random(database: str, nursery: Nursery, paper: Newspaper, tmp_path: 
                 desk.does(*RUN, after=dice.uniform(0.02, 1.2))
             desk.finishes(*RUN)
         found = standing(desk.url)
-        assert same_but_for_messages(found, expected)
+        assert differences(found, expected) == []
         assert_all_was_sent(desk, found.deliveries)
         tried += desk.kills
     print(f"\n{tried} random ends on {database}: all the same in the end")

@@ -27,6 +27,7 @@ COMMANDS = {
     "show": ("archive:show", "Show an article: text, grade, verdict, story, deliveries."),
     "explain": ("archive:explain", "Say where an item stands, stage by stage, and why."),
     "label": ("labels:label", "Keep your own judgement of an article, for measuring the watchlist."),
+    "doctor": ("doctor:doctor", "Say what is configured, what answers, what is wrong, and what to do about it."),
     "digest": ("digest:digest", "Write the digest of a period, and with --send deliver it."),
     "judge": ("words:judge", "Judge JSONL {id?, title, text} from a file or standard input; no database, no network."),
     "group": ("words:group", "Group JSONL {id?, title, text, published?, source?} into stories; no database."),
