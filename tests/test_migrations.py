@@ -61,7 +61,7 @@ def test_an_archive_is_made_with_its_folder_and_opened_again(archive_url: str) -
 @pytest.fixture(params=earlier.known_versions())
 def aged(request: pytest.FixtureRequest, archive_url: str) -> Iterator[tuple[SqlArchive, earlier.Rows]]:
     """An archive that an earlier version filled, opened by this one, and what was in it."""
-    database = engine._connect(archive_url)
+    database = engine.connect(archive_url)
     with database.write() as connection:
         run(connection, None, target=request.param)
         rows = earlier.load(connection, request.param)
