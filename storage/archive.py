@@ -10,7 +10,7 @@ desk.py      what the pages show
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -92,11 +92,21 @@ class SqlArchive:
             polling.register(connection, sources, now)
 
     def claim_sources(
-        self, owner: str, now: datetime, lease: timedelta, *, shard: Shard, limit: int, everything: bool = False
+        self,
+        owner: str,
+        now: datetime,
+        lease: timedelta,
+        *,
+        shard: Shard,
+        limit: int,
+        everything: bool = False,
+        but_not: Collection[str] = (),
     ) -> list[PollJob]:
         """See `ports.Archive`. ValueError for a lease longer than `leases.LONGEST_LEASE`, as of every claim."""
         with self._database.write() as connection:
-            return polling.claim_sources(connection, owner, now, lease, shard=shard, limit=limit, everything=everything)
+            return polling.claim_sources(
+                connection, owner, now, lease, shard=shard, limit=limit, everything=everything, but_not=but_not
+            )
 
     def known_entries(self, source_id: str, limit: int) -> Mapping[str, datetime | None]:
         """See `ports.Archive`."""

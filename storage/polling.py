@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -50,6 +50,7 @@ def claim_sources(
     shard: Shard,
     limit: int,
     everything: bool,
+    but_not: Collection[str] = (),
 ) -> list[PollJob]:
     """Lease what is due, or all that nobody holds; oldest due first, those never asked before all."""
     until = lease_end(now, lease)
@@ -60,6 +61,8 @@ def claim_sources(
         is_in(SourceRow, shard),
         ~waits(SourceRow.host, now),
     )
+    for chunk in chunks(but_not):
+        wanted = and_(wanted, SourceRow.id.not_in(chunk))
     if not everything:
         wanted = and_(wanted, is_due(SourceRow.next_at, now))
     rows = connection.execute(

@@ -214,16 +214,15 @@ async def poll(floor: Floor, report: Report, out: Stage, *, shard: Shard, everyt
 
 
 def _claim_sources(floor: Floor, shard: Shard, everything: bool, done: set[str]) -> list[PollJob]:
-    claimed = floor.archive.claim_sources(
+    return floor.archive.claim_sources(
         floor.owner,
         floor.clock(),
         leases.SOURCE_LEASE,
         shard=shard,
         limit=SOURCES_AT_ONCE,
         everything=everything,
+        but_not=done,
     )
-    floor.archive.release_sources(floor.owner, [job.source.id for job in claimed if job.source.id in done])
-    return [job for job in claimed if job.source.id not in done]
 
 
 async def _poll_one(floor: Floor, report: Report, out: Stage, job: PollJob) -> None:

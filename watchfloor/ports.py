@@ -5,7 +5,7 @@ Times are aware UTC. `owner` is a lease's owner, "host:pid:start" (see `watchflo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
@@ -183,9 +183,18 @@ class Archive(Protocol):
         ...
 
     def claim_sources(
-        self, owner: str, now: datetime, lease: timedelta, *, shard: Shard, limit: int, everything: bool = False
+        self,
+        owner: str,
+        now: datetime,
+        lease: timedelta,
+        *,
+        shard: Shard,
+        limit: int,
+        everything: bool = False,
+        but_not: Collection[str] = (),
     ) -> list[PollJob]:
-        """Due sources (all with `everything`, but none whose host is inside a Retry-After), oldest due first."""
+        """Due sources (all with `everything`, but none whose host is inside a Retry-After), oldest due first.
+        `but_not`: ids of sources that this cycle has asked already."""
         ...
 
     def known_entries(self, source_id: str, limit: int) -> Mapping[str, datetime | None]:
