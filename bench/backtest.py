@@ -121,9 +121,15 @@ def measure(url: str, processes: int) -> None:
     trial = run(archive, Lists(edited), START, until, limit=20, processes=processes)
     seconds = time.perf_counter() - began
     archive.close()
-    peaks = [resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    peaks = [one.ru_maxrss / 1024 for one in used]
+    cpu = sum(one.ru_utime + one.ru_stime for one in used)
     outcome = trial.outcome
-    print(json.dumps({"seconds": seconds, "articles": outcome.articles, "gained": outcome.gained, "mb": peaks}))
+    print(
+        json.dumps(
+            {"seconds": seconds, "cpu": cpu, "articles": outcome.articles, "gained": outcome.gained, "mb": peaks}
+        )
+    )
 
 
 def _measured(url: str, processes: int) -> dict[str, object]:
@@ -163,7 +169,7 @@ def _report(url: str, rounds: int) -> None:
         main_mb, child_mb = last["mb"]  # type: ignore[misc]
         print(
             f"{articles} articles, {processes} process{'es' if processes > 1 else ''}: {seconds:.1f} s, "
-            f"{articles / seconds:.0f} articles/s, {last['gained']} stories gained, "
+            f"{articles / seconds:.0f} articles/s, {articles / float(str(last['cpu'])):.0f} a second of CPU, {last['gained']} stories gained, "
             f"peak {main_mb:.0f} MB{f', {child_mb:.0f} MB each beside it' if processes > 1 else ''}",
             flush=True,
         )

@@ -23,7 +23,7 @@ from watchfloor.match import Matcher
 from watchfloor.model import Article, Verdict
 from watchfloor.ports import Sketched
 from watchfloor.scores import Score
-from watchfloor.weighing import weigh
+from watchfloor.weighing import sketch_of
 
 PROVISIONAL = 1 << 60  # ids of stories that the archive does not have begin here: a story of its own keeps its number
 REASONS = 4  # terms that a change names
@@ -66,12 +66,15 @@ def compare(past: Iterable[Past], edited: Matcher, against: Matcher | None = Non
 
 
 def _compare(past: Past, edited: Matcher, against: Matcher | None) -> Compared:
-    after = weigh(edited, past.article)
-    before = weigh(against, past.article) if against else None
+    article = past.article
+    verdicts = [
+        matcher.judge(article.title, article.text, article.language) for matcher in (edited, against) if matcher
+    ]
+    relevant = [verdict for verdict in verdicts if verdict.relevant]
     return Compared(
-        before=_standing(before.verdict) if before else past.standing,
-        after=_standing(after.verdict),
-        sketch=None if past.story is not None else after.sketch or (before.sketch if before else None),
+        before=_standing(verdicts[1]) if against else past.standing,
+        after=_standing(verdicts[0]),
+        sketch=sketch_of(article, relevant[0]) if relevant and past.story is None else None,
     )
 
 

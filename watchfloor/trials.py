@@ -23,7 +23,7 @@ from watchfloor.ports import Sketched
 from watchfloor.watchlist import Watchlist
 
 AT_ONCE = 250  # articles in a batch: a tenth of a second of judging, and 1 MB on its way to another process
-ALONE = 2_000  # articles up to which starting another process (1.5 s) takes longer than it saves
+ALONE = 8_000  # articles up to which starting processes (1.5 s of CPU each) costs more time than it saves
 IN_HAND = 2  # batches that each process has before it, so that none waits for the archive
 
 Progress = Callable[[int, int], None]  # how many articles are done, of how many
@@ -80,12 +80,12 @@ def run(
     """Try a list on the past. `processes`: None for one a core."""
     backtest = Backtest(window=archive.sketches(since - stories.WINDOW, since))
     wanted, pruned = archive.count_past(since, until)
-    with _judges(lists, _processes(wanted, processes)) as judges:
+    matchers = _Matchers(lists)
+    with _judges(matchers, _processes(wanted, processes)) as judges:
         for past, compared in judges(archive.past(since, until, at_once=AT_ONCE)):
             backtest.take(past, compared)
             progress(backtest.articles, wanted)
     outcome = backtest.result(limit)
-    matchers = _Matchers(lists)
     return Trial(
         outcome,
         pruned,
@@ -120,6 +120,7 @@ class _Matchers:
     """Both lists, compiled."""
 
     def __init__(self, lists: Lists) -> None:
+        self.lists = lists
         self.edited = Matcher(lists.edited)
         self.against = Matcher(lists.against) if lists.against else None
 
@@ -128,14 +129,13 @@ class _Matchers:
 
 
 @contextmanager
-def _judges(lists: Lists, processes: int) -> Iterator[_Judges]:
+def _judges(matchers: _Matchers, processes: int) -> Iterator[_Judges]:
     """Batches -> the same with what the lists make of them, in order."""
     if processes == 1:
-        here = _Matchers(lists)
-        yield lambda batches: ((past, here.compare(past)) for past in batches)
+        yield lambda batches: ((past, matchers.compare(past)) for past in batches)
         return
     spawn = multiprocessing.get_context("spawn")  # a fork would inherit the archive's connections
-    with ProcessPoolExecutor(processes, mp_context=spawn, initializer=_prepare, initargs=(lists,)) as pool:
+    with ProcessPoolExecutor(processes, mp_context=spawn, initializer=_prepare, initargs=(matchers.lists,)) as pool:
         yield lambda batches: _spread(pool, batches, processes * IN_HAND)
 
 

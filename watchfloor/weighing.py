@@ -7,16 +7,19 @@ from dataclasses import replace
 
 from watchfloor import stories
 from watchfloor.match import Matcher
-from watchfloor.model import Article
+from watchfloor.model import Article, Verdict
 from watchfloor.ports import Judged, Namer
 
 
 def weigh(matcher: Matcher, article: Article) -> Judged:
     """The verdict on an article and, where it is relevant, the sketch that grouping compares."""
     verdict = matcher.judge(article.title, article.text, language=article.language)
-    if not verdict.relevant:
-        return Judged(article, verdict)
-    sketch = stories.sketch(
+    return Judged(article, verdict, sketch_of(article, verdict) if verdict.relevant else None)
+
+
+def sketch_of(article: Article, verdict: Verdict) -> bytes:
+    """What grouping remembers of an article."""
+    return stories.sketch(
         title=article.title,
         text=article.text,
         publisher=article.publisher,
@@ -25,7 +28,6 @@ def weigh(matcher: Matcher, article: Article) -> Judged:
         entities=[entity.name for entity in verdict.entities],
         language=verdict.language,
     )
-    return Judged(article, verdict, sketch)
 
 
 def named(judged: Sequence[Judged], namer: Namer) -> list[Judged]:
