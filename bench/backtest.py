@@ -1,8 +1,9 @@
 """`watchlist backtest` on a large archive: `python -m bench.backtest [--articles N] [--stories FILE]`.
 
-An archive of a month is filled with stories, each repeated under other ids and dates, and judged by the watchlist that
-ships. The edited list has a lower threshold, so that there are stories to gain and to group. One process and two take
-turns; beside the rate, what memory the run took at its peak, small archive and large.
+An archive of so many articles, 1,800 a day, is filled with stories, each repeated under other ids and dates, and judged
+by the watchlist that ships; before it one of half as many days. The edited list has a lower threshold, so that there
+are stories to gain and to group. One process and two take turns; beside the rates, what memory the run took at its
+peak, which should not grow with the days.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from watchfloor.weighing import weigh
 
 DEFAULT_STORIES = DATA / "background" / "dev.jsonl.gz"
 START = datetime(2026, 10, 25, tzinfo=UTC)
-DAYS = 30
+A_DAY = 1_800  # articles: the window in which stories are grouped is as full in a small archive as in a large one
 BATCH = 500
 ROUNDS = 3
 LOWER = 0.5  # by how much the edited threshold is lower
@@ -52,12 +53,12 @@ def stories(path: Path) -> list[tuple[str, str]]:
 
 
 def fill(archive: SqlArchive, told: Sequence[tuple[str, str]], articles: int) -> None:
-    """Stories in turn until there are so many articles, spread over the month, each judged by the shipped list."""
+    """Stories in turn until there are so many articles, each judged by the shipped list."""
     matcher = Matcher(load(shipped("watchlist.yaml")))
     archive.register([Source("s", "S", "https://s.example/feed", "P")], START)
     known: dict[int, Verdict] = {}
     for batch in chunks(range(1, articles + 1), BATCH):
-        judged = [_judged(matcher, number, articles, told, known) for number in batch]
+        judged = [_judged(matcher, number, told, known) for number in batch]
         with archive._database.write() as connection:
             relevant = [one.article for one in judged if one.verdict.relevant]
             if relevant:
@@ -66,11 +67,9 @@ def fill(archive: SqlArchive, told: Sequence[tuple[str, str]], articles: int) ->
             connection.execute(insert(VerdictRow), [_verdict(one) for one in judged])
 
 
-def _judged(
-    matcher: Matcher, number: int, articles: int, told: Sequence[tuple[str, str]], known: dict[int, Verdict]
-) -> Judged:
+def _judged(matcher: Matcher, number: int, told: Sequence[tuple[str, str]], known: dict[int, Verdict]) -> Judged:
     title, text = told[number % len(told)]
-    at = START + timedelta(days=DAYS) * number / articles
+    at = START + timedelta(days=number / A_DAY)
     article = Article(number, "s", "P", title, text, Grade.FULL, "page", at, f"https://s.example/{number}")
     verdict = known.get(number % len(told))
     if verdict is None or verdict.relevant:
@@ -117,7 +116,7 @@ def measure(url: str, processes: int) -> None:
     edited = replace(watchlist, threshold=watchlist.threshold - LOWER)
     archive = open_archive(url)
     began = time.perf_counter()
-    until = START + timedelta(days=DAYS + 1)
+    until = START + timedelta(days=366)
     trial = run(archive, Lists(edited), START, until, limit=20, processes=processes)
     seconds = time.perf_counter() - began
     archive.close()
@@ -150,7 +149,7 @@ def main() -> None:
         measure(given.measure, given.processes)
         return
     with tempfile.TemporaryDirectory() as folder:
-        for articles in (given.articles // 10, given.articles):
+        for articles in (given.articles // 2, given.articles):
             url = f"sqlite:///{folder}/{articles}.db"
             archive = open_archive(url)
             fill(archive, stories(given.stories), articles)
@@ -166,10 +165,11 @@ def _report(url: str, rounds: int) -> None:
     for processes, results in runs.items():
         seconds = statistics.median(float(str(result["seconds"])) for result in results)
         articles, last = int(str(results[0]["articles"])), results[-1]
+        rate = articles / float(str(last["cpu"]))
         main_mb, child_mb = last["mb"]  # type: ignore[misc]
         print(
             f"{articles} articles, {processes} process{'es' if processes > 1 else ''}: {seconds:.1f} s, "
-            f"{articles / seconds:.0f} articles/s, {articles / float(str(last['cpu'])):.0f} a second of CPU, {last['gained']} stories gained, "
+            f"{articles / seconds:.0f} articles/s, {rate:.0f} a second of CPU, {last['gained']} stories gained, "
             f"peak {main_mb:.0f} MB{f', {child_mb:.0f} MB each beside it' if processes > 1 else ''}",
             flush=True,
         )

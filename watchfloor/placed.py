@@ -7,6 +7,7 @@ places come with it.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -49,6 +50,30 @@ def _yaml() -> YAML:
     yaml = YAML(typ="safe", pure=False)
     yaml.Resolver = _AsWritten
     return yaml
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a number stands in the file, line and column from 1, and how it is written."""
+
+    line: int
+    column: int
+    text: str
+
+
+def numbers(item: Item, key: str) -> Iterator[Place]:
+    """Every value of `key:`, at any depth, in the order of the file."""
+    stack = [item.node]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, SequenceNode):
+            stack += reversed(node.value)
+        elif isinstance(node, MappingNode):
+            for name, value in node.value:
+                if name.value == key and isinstance(value, ScalarNode):
+                    mark = value.start_mark
+                    yield Place(mark.line + 1, mark.column + 1, str(value.value))
+            stack += [value for _, value in reversed(node.value)]
 
 
 @dataclass(frozen=True)

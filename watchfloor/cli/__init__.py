@@ -34,7 +34,7 @@ COMMANDS = {
 }
 GROUPS = {
     "sources": ("feeds:app", "The feeds: check, list, add, import, export."),
-    "watchlist": ("words:watchlist_app", "The watchlist: check, backtest, suggest."),
+    "watchlist": ("words:watchlist_app", "The watchlist: check, backtest, tune, suggest."),
     "story": ("story:app", "One story: show, mute, unmute, follow, unfollow, join, split."),
     "alerts": ("alerts:app", "Targets and deliveries: test, list, retry."),
     "db": ("database:app", "The archive's database: upgrade, backup, prune, check, move, stats."),

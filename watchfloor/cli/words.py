@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 watchlist_app = App(name="watchlist", help="The watchlist: topics, keywords, contexts, entities.")
 watchlist_app.command("watchfloor.cli.learning:backtest", name="backtest")
 watchlist_app.command("watchfloor.cli.learning:suggest", name="suggest")
+watchlist_app.command("watchfloor.cli.tuning:tune", name="tune")
 NAMED_AT_ONCE = 100  # records that are judged before the model sees them: it is quicker with many
 File = Annotated[str, Parameter(help="A file of JSON lines; - for standard input.")]
 
@@ -34,8 +35,8 @@ def judge(file: File = "-", /, *, options: JudgeOptions = JudgeOptions()) -> int
     settings = options.settings()
     matcher = wiring.load_matcher(settings)
     namer = wiring.load_namer(settings, matcher.watchlist)
-    records = _records(file)
-    while batch := list(islice(records, NAMED_AT_ONCE if namer else 1)):
+    waiting = records(file)
+    while batch := list(islice(waiting, NAMED_AT_ONCE if namer else 1)):
         told = [_judged(matcher, record) for _, record in batch]
         verdicts = namer(told) if namer else [verdict for _, _, verdict in told]
         for (number, record), verdict in zip(batch, verdicts, strict=True):
@@ -50,11 +51,12 @@ def _judged(matcher: Matcher, record: dict[str, Any]) -> Told:
 
 def group(file: File = "-", /, *, options: WatchlistOptions = WatchlistOptions()) -> int:  # noqa: B008
     """Group JSONL {id?, title, text, published?, source?} into stories and print {id, story} a line."""
+
     from watchfloor.stories import group_records
 
     matcher = wiring.load_matcher(options.settings())
-    records = ({"id": number, **record} for number, record in _records(file))
-    for identity, story in group_records(records, names=matcher.names_in):
+    told = ({"id": number, **record} for number, record in records(file))
+    for identity, story in group_records(told, names=matcher.names_in):
         print(as_line({"id": identity, "story": story}))
     return DONE
 
@@ -69,7 +71,7 @@ def check(*, options: WatchlistOptions = WatchlistOptions()) -> int:  # noqa: B0
     return DONE
 
 
-def _records(file: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def records(file: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """The records of a JSONL file with their line numbers; a line that is none names itself."""
     with _opened(file) as lines:
         for number, line in enumerate(lines, 1):
