@@ -16,20 +16,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from apprise.config.base import ConfigBase
-from apprise.plugins.base import NotifyBase
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
 
-from alerts import plugins
 from watchfloor import routes
 from watchfloor.errors import AlertsError
 from watchfloor.ports import Target
 from watchfloor.routes import PlacedTarget, Route
 from watchfloor.settings import Settings
+
+if TYPE_CHECKING:
+    from apprise.plugins.base import NotifyBase
 
 KEYS = ["version", "tag", "tags", "urls", "routes"]
 
@@ -159,6 +159,8 @@ def _addresses(
     entry: Any, document: dict[str, Any], what: str, path: Path | str | None, line: int | None
 ) -> list[Address]:
     """The targets of one entry, each recipient by itself."""
+    from alerts import plugins  # and with it Apprise: a third of a second, for nothing where nobody is told
+
     loaded = _by_apprise(entry, document)
     if len(loaded) != _expected(entry):
         hint = "Apprise knows how to write it: https://appriseit.com"
@@ -174,6 +176,9 @@ def _addresses(
 
 def _by_apprise(entry: Any, document: dict[str, Any]) -> list[NotifyBase]:
     """Apprise's own reading of one entry, with the tags that the file gives to all."""
+    from apprise.config.base import ConfigBase
+    from apprise.plugins.base import NotifyBase
+
     alone = {"version": document.get("version", 1), "tag": document.get("tag", document.get("tags")), "urls": [entry]}
     text = io.StringIO()
     YAML(typ="rt").dump({key: value for key, value in alone.items() if value is not None}, text)

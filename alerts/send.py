@@ -66,14 +66,14 @@ class AppriseSender:
         zone: ZoneInfo | None = None,
         desk: str | None = None,
         templates: Path | None = None,
-        names: Mapping[str, str] | None = None,
+        names: Callable[[], Mapping[str, str]] = dict,  # asked when something is sent
         attempt: timedelta = ATTEMPT,
         patience: timedelta = PATIENCE,
         slack_apart: float = SLACK_APART,
     ) -> None:
         self._addresses = tuple(addresses)
         self._render: Callable[[Alert], Message] = lambda alert: render(
-            alert, zone or ZoneInfo("UTC"), desk=desk, templates=templates, names=names
+            alert, zone or ZoneInfo("UTC"), desk=desk, templates=templates, names=names()
         )
         self._attempt, self._patience = attempt.total_seconds(), patience.total_seconds()
         self._lanes = {

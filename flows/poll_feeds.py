@@ -14,8 +14,9 @@ from prefect.events import emit_event
 from flows.floors import floor_of_this_process
 from watchfloor import pipeline, settings
 from watchfloor.errors import FetchError
-from watchfloor.pipeline import Floor, Report
+from watchfloor.pipeline import Floor
 from watchfloor.ports import Shard
+from watchfloor.report import Report
 
 SHARDS = 8  # a task costs about 46 ms of CPU: eight of them are 1-2 % of a cycle, one an article would double it
 

@@ -6,7 +6,7 @@ from prefect import flow
 
 from flows.floors import floor_of_this_process
 from watchfloor import pipeline
-from watchfloor.pipeline import Report
+from watchfloor.report import Report
 
 
 @flow(name="send alerts", description="Deliver what is due: retries, held messages.")

@@ -6,7 +6,7 @@ from prefect import flow
 
 from flows.floors import floor_of_this_process
 from watchfloor import pipeline
-from watchfloor.pipeline import Report
+from watchfloor.report import Report
 
 
 @flow(name="write digest", description="Write and send the digests whose hour has come.")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert
 
@@ -30,6 +30,7 @@ from storage import (
     pages,
     past,
     polling,
+    quiet,
     reading,
     search,
     suggesting,
@@ -37,10 +38,10 @@ from storage import (
 )
 from storage.care import TableSize
 from storage.desk import Card, Company, Narrowing, Standing, TermUse
+from storage.dialects import put
 from storage.engine import Database
 from storage.reading import SourceOverview
-from storage.schema import CycleRow
-from watchfloor.backtesting import Past
+from storage.schema import CycleRow, NoteRow
 from watchfloor.model import (
     Alert,
     Article,
@@ -66,6 +67,9 @@ from watchfloor.model import (
 from watchfloor.ports import Group, Judged, Settled, Shard, Sketched, StoryState, SumUp, Tell
 from watchfloor.query import Node
 from watchfloor.suggesting import Frequent
+
+if TYPE_CHECKING:
+    from watchfloor.backtesting import Past
 
 WORDS = 0x776F7264  # "word": the key under which two who would fill the index exclude each other
 
@@ -118,6 +122,14 @@ class SqlArchive:
         with self._database.write() as connection:
             return polling.keep_poll(connection, owner, outcome)
 
+    def keep_polls(self, owner: str, outcomes: Sequence[PollOutcome]) -> Sequence[int]:
+        """See `ports.Archive`. Those that brought nothing are one transaction; the others lock what others may want."""
+        unchanged = [outcome for outcome in outcomes if polling.is_quiet(outcome)]
+        if unchanged:
+            with self._database.write() as connection:
+                polling.keep_quiet(connection, owner, unchanged)
+        return [0 if polling.is_quiet(outcome) else self.keep_poll(owner, outcome) for outcome in outcomes]
+
     def release_sources(self, owner: str, ids: Iterable[str]) -> None:
         """See `ports.Archive`."""
         if ids := list(ids):
@@ -145,6 +157,13 @@ class SqlArchive:
         """See `ports.Archive`. Writes nothing if the article is no longer leased by `owner`."""
         with self._database.write() as connection:
             pages.keep_page(connection, owner, collected)
+
+    def keep_pages(self, owner: str, collected: Sequence[Collected]) -> Sequence[None]:
+        """See `ports.Archive`. One transaction."""
+        with self._database.write() as connection:
+            for one in collected:
+                pages.keep_page(connection, owner, one)
+        return [None] * len(collected)
 
     # -- judging, grouping, alerting ----------------------------------------------------------------------------------
 
@@ -271,6 +290,22 @@ class SqlArchive:
         """See `ports.Archive`."""
         with self._database.write() as connection:
             connection.execute(insert(CycleRow), {"began": began, "ended": ended, "report": dict(report)})
+
+    def keep_quiet(self, files: str, until: datetime | None) -> None:
+        """See `ports.Archive`."""
+        with self._database.write() as connection:
+            put(connection, NoteRow, [{"name": quiet.NOTE, "value": quiet.note(files, until)}], key=["name"])
+
+    def is_quiet(self, files: str, now: datetime) -> bool:
+        """Whether a cycle would find nothing to do: nothing is due or in somebody's hands, and the files are as they
+        were when all was done."""
+        with self._database.read() as connection:
+            return quiet.is_quiet(connection, files, now)
+
+    def knows(self, files: str) -> bool:
+        """Whether these files of the user's were read well, and all was done with them, by an earlier cycle."""
+        with self._database.read() as connection:
+            return quiet.knows(connection, files)
 
     def last_cycle(self) -> datetime | None:
         """See `ports.Archive`."""

@@ -25,9 +25,9 @@ from storage.schema import (
     MentionRow,
     SourceRow,
     StoryRow,
-    UtcDateTime,
     VerdictRow,
 )
+from storage.times import UtcDateTime
 from watchfloor.briefs import Judgement, brief_of
 from watchfloor.model import Article, Brief
 

@@ -13,7 +13,6 @@ from storage.dialects import chunks, insert_unknown
 from storage.leases import is_due, is_free, lease_end
 from storage.mapping import DELIVERY_COLUMNS, alert_of_payload, alert_payload, brief_payload, delivery_of
 from storage.schema import AlertRow, AlertStoryRow, DeliveryRow, StoryRow
-from watchfloor.alerting import digest_end, message_id
 from watchfloor.model import Alert, Delivery, DeliveryState, Posting, SendOutcome
 from watchfloor.ports import SumUp
 from watchfloor.routes import LONGEST_FLOOD
@@ -68,6 +67,8 @@ def _store_stories(connection: Connection, alert_id: int, alert: Alert) -> None:
 
 
 def _delivery_values(alert_id: int, alert: Alert, target: str) -> dict[str, object]:
+    from watchfloor.alerting import message_id  # here, because who only searches need not wait for it
+
     return {
         "alert_id": alert_id,
         "target": target,
@@ -236,6 +237,8 @@ def _postings(connection: Connection, wanted: Select[Any]) -> list[Posting]:
 
 def digested_until(connection: Connection, route: str) -> datetime | None:
     """Up to when the latest digest of a route goes; its key says so."""
+    from watchfloor.alerting import digest_end
+
     keys = connection.execute(select(AlertRow.key).where(AlertRow.kind == "digest", AlertRow.route == route)).scalars()
     return max((digest_end(key) for key in keys if key.startswith("digest:")), default=None)
 

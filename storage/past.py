@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
 
 from storage.mapping import ARTICLE_COLUMNS, article_of
 from storage.schema import ArticleRow, LabelRow, SourceRow, VerdictRow
-from watchfloor.backtesting import Past, Standing
 from watchfloor.ports import Sketched
+
+if TYPE_CHECKING:
+    from watchfloor.backtesting import Past
 
 Reading = Callable[[], AbstractContextManager[Connection]]
 
@@ -77,6 +79,8 @@ def _batch(since: datetime, until: datetime, last: tuple[datetime, int] | None) 
 
 
 def _past(row: Row[Any]) -> Past:
+    from watchfloor.backtesting import Past, Standing  # here, because who only searches need not wait for the matcher
+
     return Past(
         article=article_of(row),
         standing=Standing(row.judged, row.relevant, row.score),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, insert, select, update
+from sqlalchemy import Connection, Table, and_, bindparam, exists, insert, select, update
 
 from storage.dialects import chunks, insert_unknown, put
 from storage.leases import is_due, is_free, is_in, lease_end
@@ -16,6 +16,7 @@ from storage.schema import ArticleRow, EntryKeyRow, EntryRow, HostRow, SourceRow
 from watchfloor.model import Entry, FeedState, Grade, PollJob, PollOutcome, Source
 from watchfloor.ports import Shard
 
+SOURCES: Table = SourceRow.metadata.tables["sources"]
 OLD_NEWS = timedelta(hours=48)  # published so long before its source was first seen: archived quietly
 
 
@@ -126,6 +127,19 @@ def keep_poll(connection: Connection, owner: str, outcome: PollOutcome) -> int:
     if outcome.host and outcome.host_not_before:
         keep_wait(connection, outcome.host, outcome.host_not_before)
     return len(fresh)
+
+
+def is_quiet(outcome: PollOutcome) -> bool:
+    """It brought nothing but a new state of its own source."""
+    return not outcome.entries and not outcome.host_not_before
+
+
+def keep_quiet(connection: Connection, owner: str, outcomes: Sequence[PollOutcome]) -> None:
+    """The states of those sources that are still leased by `owner`, all at once."""
+    held = and_(SOURCES.c.id == bindparam("source"), SOURCES.c.owner == bindparam("holder"))
+    rows = [{**state_values(one.state), "source": one.source_id, "holder": owner} for one in outcomes]
+    values: dict[str, Any] = {name: bindparam(name) for name in rows[0] if name not in ("source", "holder")}
+    connection.execute(update(SOURCES).where(held).values(**values, owner=None, until=None), rows)
 
 
 def known_entries(connection: Connection, source_id: str, limit: int) -> dict[str, datetime | None]:

@@ -223,6 +223,20 @@ def test_who_lost_the_lease_writes_nothing(archive: SqlArchive) -> None:
     assert archive.states()["gazette"].etag == "new"
 
 
+def test_polls_kept_together_are_as_if_each_was_kept_alone(archive: SqlArchive) -> None:
+    archive.register([source(), source("courier"), source("herald")], NOON)
+    claim(archive, "here:1:1")
+    archive.release_sources("here:1:1", ["herald"])
+    read = outcome(FeedState(etag="read", last_answer=NOON), entries=(entry("one"),))
+    quiet = replace(outcome(FeedState(etag="quiet", wait_seconds=60)), source_id="courier", result="not_modified")
+    late = replace(quiet, source_id="herald")
+    assert list(archive.keep_polls("here:1:1", [quiet, read, late])) == [0, 1, 0]
+    states = archive.states()
+    assert (states["gazette"].etag, states["courier"], states["herald"].etag) == ("read", quiet.state, None)
+    archive.keep_polls("here:1:1", [quiet, read])
+    assert {job.source.id for job in claim(archive, "there:1:1")} == {"gazette", "courier", "herald"}
+
+
 def test_a_clock_that_was_set_back_strands_nothing(desk: Desk) -> None:
     desk.polls("gazette", entry("summit"))
     ahead = replace(desk, owner="ahead:1:1", now=desk.now + 20 * DAY)

@@ -291,6 +291,19 @@ def digest_due(route: Route, last: datetime | None, now: datetime) -> Period | N
     return (start, end) if start < end else None
 
 
+def next_digest(routes: Sequence[Route], after: datetime) -> datetime | None:
+    """The first time after `after` at which a digest is to be written; None where no route has one."""
+    steps = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": timedelta(days=7)}
+    summer_time = timedelta(hours=1)  # a day may be so much shorter
+    coming = (
+        _latest(route, after + steps[route.digest] - less)
+        for route in routes
+        if route.digest
+        for less in (timedelta(0), summer_time)
+    )
+    return min((moment for moment in coming if moment > after), default=None)
+
+
 def _latest(route: Route, now: datetime) -> datetime:
     """The latest moment, not after `now`, at which the route's digest was to be written."""
     local = now.astimezone(route.timezone)

@@ -3,11 +3,11 @@
     sources.yaml
       | archive.claim_sources                              poll
       |   door.get | archive.known_entries | parsers.feed | rhythm.after_...
-      | archive.keep_poll            entries + articles
+      | archive.keep_polls           entries + articles
       v
       | archive.claim_pages                                collect
       |   door.get | parsers.page | articles.compose
-      | archive.keep_page            texts + grades
+      | archive.keep_pages           texts + grades
       v
       | archive.claim_unjudged                             judge, group, alert
       |   matcher.judge | stories.sketch | namer
@@ -29,20 +29,21 @@ import asyncio
 import hashlib
 import json
 import random
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
 from urllib.parse import urlsplit
 
 from watchfloor import alerting, articles, leases, logs, prescan, rhythm, stories
 from watchfloor.articles import Asked
 from watchfloor.errors import ArchiveError, FetchError, WatchfloorError
 from watchfloor.fetch import cache_lifetime
+from watchfloor.gathering import Gathering
 from watchfloor.match import Matcher
-from watchfloor.model import Alert, Article, Collected, Delivery, Grade, PageJob, PollJob, PollOutcome, Verdict
+from watchfloor.model import Alert, Article, Collected, Delivery, PageJob, PollJob, PollOutcome, Verdict
 from watchfloor.ports import Answer, Archive, Clock, Door, Judged, Namer, Parsers, Sender, Shard, Tell
+from watchfloor.report import Report
 from watchfloor.routes import Route
 from watchfloor.weighing import named, weigh
 
@@ -52,58 +53,6 @@ JUDGED_AT_ONCE = 200  # a transaction of some tenths of a second
 SENT_AT_ONCE = 8
 LOOK_BACK = 2  # so many times the length of its feed: of a source's entries those that the feed may still name
 WHOLE = Shard()
-
-
-@dataclass(slots=True)
-class Report:
-    """What a cycle did, counted as it happens: plain numbers, so that shards may send theirs home and be summed."""
-
-    asked: int = 0
-    not_modified: int = 0
-    failed: int = 0
-    unreachable: int = 0
-    entries: int = 0
-    grades: Counter[str] = field(default_factory=Counter)
-    judged: int = 0
-    not_judged: int = 0
-    relevant: int = 0
-    stories_new: int = 0
-    stories_updated: int = 0
-    alerts: int = 0
-    sent: int = 0
-    dead: int = 0
-    unknown: int = 0
-    pending: int = 0
-    seconds: float = 0.0
-
-    def add(self, other: Report) -> None:
-        """Count another shard's work in."""
-        for name in self.__slots__:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-
-    @property
-    def nobody_answered(self) -> bool:
-        """Sources were asked and none could be reached."""
-        return self.asked > 0 and self.unreachable == self.asked
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain data with the keys that docs/commands.md promises."""
-        return {
-            "sources": {
-                "polled": self.asked,
-                "not_modified": self.not_modified,
-                "failed": self.failed,
-                "unreachable": self.unreachable,
-            },
-            "entries": {"new": self.entries},
-            "articles": {grade.value: self.grades[grade.value] for grade in Grade},
-            "judged": {"yes": self.judged, "no_words_for_language": self.not_judged},
-            "relevant": self.relevant,
-            "stories": {"new": self.stories_new, "updated": self.stories_updated},
-            "alerts": {"created": self.alerts},
-            "deliveries": {"sent": self.sent, "pending": self.pending, "dead": self.dead, "unknown": self.unknown},
-            "seconds": round(self.seconds, 2),
-        }
 
 
 class Watcher:
@@ -128,12 +77,13 @@ class Floor:
     door: Door
     parsers: Parsers
     sender: Sender
-    matcher: Matcher
+    matcher: Callable[[], Matcher]  # a second's work, and not needed where nothing is new
     routes: Sequence[Route]
     clock: Clock
     jitter: Callable[[], float] = random.random  # 0..1, upward only
     watcher: Watcher = field(default_factory=Watcher)
-    namer: Namer | None = None  # adds the names that are not on the list
+    namer: Callable[[], Namer | None] = lambda: None  # adds the names that are not on the list
+    files: str = ""  # a digest of the user's files, as they were read
 
 
 async def cycle(floor: Floor, *, shard: Shard = WHOLE, everything: bool = False) -> Report:
@@ -157,6 +107,7 @@ async def finish(floor: Floor, report: Report, began: datetime) -> None:
     ended = floor.clock()
     report.seconds = (ended - began).total_seconds()
     floor.archive.keep_cycle(began, ended, report.as_json())
+    floor.archive.keep_quiet(floor.files, alerting.next_digest(floor.routes, began))
     logs.say("cycle", seconds=report.seconds, detail=json.dumps(report.as_json()))
 
 
@@ -206,11 +157,12 @@ class Stage:
 async def poll(floor: Floor, report: Report, out: Stage, *, shard: Shard, everything: bool) -> None:
     """Ask what is due until nothing is. A source is asked once a cycle, whatever its schedule says afterwards."""
     done: set[str] = set()
+    kept = Gathering(partial(floor.archive.keep_polls, floor.owner))
     while jobs := _claim_sources(floor, shard, everything, done):
         done.update(job.source.id for job in jobs)
         async with asyncio.TaskGroup() as asking:
             for job in jobs:
-                asking.create_task(_poll_one(floor, report, out, job))
+                asking.create_task(_poll_one(floor, report, out, kept, job))
 
 
 def _claim_sources(floor: Floor, shard: Shard, everything: bool, done: set[str]) -> list[PollJob]:
@@ -225,9 +177,9 @@ def _claim_sources(floor: Floor, shard: Shard, everything: bool, done: set[str])
     )
 
 
-async def _poll_one(floor: Floor, report: Report, out: Stage, job: PollJob) -> None:
+async def _poll_one(floor: Floor, report: Report, out: Stage, kept: Gathering[PollOutcome, int], job: PollJob) -> None:
     outcome = await ask_feed(floor, job)
-    new = floor.archive.keep_poll(floor.owner, outcome)
+    new = await kept.keep(outcome)
     report.asked += 1
     report.entries += new
     report.not_modified += outcome.result == "not_modified"
@@ -274,7 +226,8 @@ async def _read_answer(floor: Floor, job: PollJob, answer: Answer) -> PollOutcom
             job.source, job.state, answer, lifetime=cache_lifetime(answer.headers, now), now=now, jitter=jitter
         )
         return PollOutcome(job.source.id, now, "not_modified", state, status=answer.status)
-    known = floor.archive.known_entries(job.source.id, LOOK_BACK * prescan.at_most(answer.body))
+    look_back = LOOK_BACK * prescan.at_most(answer.body)
+    known = await asyncio.to_thread(floor.archive.known_entries, job.source.id, look_back)
     feed = await floor.parsers.feed(
         answer.body, content_type=answer.content_type, url=answer.final_url, now=now, known=known
     )
@@ -313,6 +266,7 @@ def _failed_poll(floor: Floor, job: PollJob, error: WatchfloorError, answer: Ans
 async def collect(floor: Floor, report: Report, entries: Stage, out: Stage, *, shard: Shard) -> None:
     """Ask for the page of every entry that waits for it, also of those that an earlier cycle left."""
     more = True
+    kept = Gathering(partial(floor.archive.keep_pages, floor.owner))
     while more:
         jobs = floor.archive.claim_pages(
             floor.owner, floor.clock(), leases.PAGE_LEASE, shard=shard, limit=PAGES_AT_ONCE
@@ -322,12 +276,14 @@ async def collect(floor: Floor, report: Report, entries: Stage, out: Stage, *, s
             continue
         async with asyncio.TaskGroup() as asking:
             for job in jobs:
-                asking.create_task(_collect_one(floor, report, out, job))
+                asking.create_task(_collect_one(floor, report, out, kept, job))
 
 
-async def _collect_one(floor: Floor, report: Report, out: Stage, job: PageJob) -> None:
+async def _collect_one(
+    floor: Floor, report: Report, out: Stage, kept: Gathering[Collected, None], job: PageJob
+) -> None:
     collected = articles.compose(job, await ask_page(floor, job), floor.clock())
-    floor.archive.keep_page(floor.owner, collected)
+    await kept.keep(collected)
     report.grades[collected.grade.value] += 1
     detail = collected.error or collected.grade.value
     logs.say("read", source=job.source.id, article=job.article_id, status=collected.status, detail=detail)
@@ -368,7 +324,7 @@ async def judge(floor: Floor, report: Report, texts: Stage) -> None:
 
 
 def _settle(floor: Floor, report: Report, batch: Sequence[Article]) -> None:
-    judged = _name_safely(floor.namer, [_weigh_safely(floor.matcher, article) for article in batch])
+    judged = _name_safely(floor.namer(), [_weigh_safely(floor.matcher(), article) for article in batch])
     now = floor.clock()
     settled = floor.archive.settle(floor.owner, judged, stories.group, _teller(floor, now), now)
     report.judged += sum(one.verdict.judged for one in judged)
@@ -402,7 +358,7 @@ def _name_safely(namer: Namer | None, judged: list[Judged]) -> list[Judged]:
 def _teller(floor: Floor, now: datetime) -> Tell:
     idle = alerting.idle_since(floor.archive.last_cycle(), now)
     return lambda states, recent: alerting.tell(
-        states, floor.routes, now, recent=recent, names=floor.matcher.watchlist.topics, idle_since=idle
+        states, floor.routes, now, recent=recent, names=floor.matcher().watchlist.topics, idle_since=idle
     )
 
 

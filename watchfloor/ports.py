@@ -201,9 +201,9 @@ class Archive(Protocol):
         """Keys of the newest `limit` entries of a source, each with its entry's date: a hint for the parser."""
         ...
 
-    def keep_poll(self, owner: str, outcome: PollOutcome) -> int:
-        """Insert the entries that are not known, each with an article to collect (or joined to the article that has its
-        link already), then state and validators; free the lease. Returns the number of new entries."""
+    def keep_polls(self, owner: str, outcomes: Sequence[PollOutcome]) -> Sequence[int]:
+        """For each insert the entries that are not known, each with an article to collect (or joined to the article
+        that has its link already), then state and validators; free the lease. Returns the numbers of new entries."""
         ...
 
     def release_sources(self, owner: str, ids: Iterable[str]) -> None:
@@ -215,9 +215,9 @@ class Archive(Protocol):
         """Articles whose page is to be asked for, first time or again, none whose host is inside a Retry-After."""
         ...
 
-    def keep_page(self, owner: str, collected: Collected) -> None:
-        """Store text and grade, fold it into another article of the same source with the same canonical link and
-        title, queue it for judging; free the lease."""
+    def keep_pages(self, owner: str, pages: Sequence[Collected]) -> Sequence[None]:
+        """For each store text and grade, fold it into another article of the same source with the same canonical link
+        and title, queue it for judging; free the lease."""
         ...
 
     # judging, grouping, alerting
@@ -277,6 +277,10 @@ class Archive(Protocol):
     # cycles
     def keep_cycle(self, began: datetime, ended: datetime, report: Mapping[str, Any]) -> None:
         """Write down that a cycle ended well, and what it did."""
+        ...
+
+    def keep_quiet(self, files: str, until: datetime | None) -> None:
+        """Write down that all was done with these files of the user's, and when the next digest is to be written."""
         ...
 
     def last_cycle(self) -> datetime | None:

@@ -5,23 +5,28 @@ What is heavy (the parsers, Apprise, Alembic) is imported where it is made, so t
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from watchfloor import leases, logs, sources, watchlist
+from watchfloor import __version__, leases, logs
+from watchfloor.report import Report
 from watchfloor.settings import Settings
 
 if TYPE_CHECKING:
     from alerts.config import Policy
     from alerts.send import AppriseSender
     from storage.archive import SqlArchive
+    from storage.quiet import Rest
     from watchfloor.checkup import ArchiveFacts
     from watchfloor.fetch import HttpDoor
     from watchfloor.match import Matcher
+    from watchfloor.model import Source
     from watchfloor.parsers import ParserPool
     from watchfloor.pipeline import Floor, Watcher
     from watchfloor.ports import Namer
@@ -51,9 +56,18 @@ def examine_archive(settings: Settings) -> ArchiveFacts:
     return examine(settings.database_url.get_secret_value(), now())
 
 
+def load_sources(settings: Settings) -> Sequence[Source]:
+    """The feeds in force. Raises SourcesError with file and line."""
+    from watchfloor.sources import load
+
+    return load(settings.sources_path)
+
+
 def load_watchlist(settings: Settings) -> Watchlist:
     """The watchlist in force. Raises WatchlistError with file and line."""
-    return watchlist.load(settings.watchlist_path)
+    from watchfloor.watchlist import load
+
+    return load(settings.watchlist_path)
 
 
 def load_matcher(settings: Settings) -> Matcher:
@@ -81,7 +95,7 @@ def load_policy(settings: Settings) -> Policy:
 
 @contextmanager
 def open_sender(
-    settings: Settings, policy: Policy, *, names: Mapping[str, str] | None = None
+    settings: Settings, policy: Policy, *, names: Callable[[], Mapping[str, str]] = dict
 ) -> Iterator[AppriseSender]:
     """The processes that send. `names`: of topics, as the watchlist gives them."""
     from alerts.send import AppriseSender
@@ -101,7 +115,7 @@ def readable_by_others(settings: Settings) -> list[Path]:
 
 def check(settings: Settings) -> None:
     """Read every file of the user's, so that a fault is one line now and not one in every scheduled run."""
-    sources.load(settings.sources_path)
+    load_sources(settings)
     load_namer(settings, load_watchlist(settings))
     load_policy(settings)
 
@@ -126,22 +140,66 @@ def open_parsers(settings: Settings) -> ParserPool:
     return ParserPool(workers=settings.workers)
 
 
+def digest_of_files(settings: Settings) -> str:
+    """Changes whenever a file of the user's does, or what else decides how it is read."""
+    files = [settings.sources_path, settings.watchlist_path, settings.alerts_path]
+    said = [__version__, settings.timezone, settings.ner_model or "", settings.apprise_urls.get_secret_value()]
+    said += [path.read_text("utf-8", "replace") if path and path.is_file() else "" for path in files]
+    return hashlib.sha256("\0".join(said).encode()).hexdigest()
+
+
+@contextmanager
+def _known_archive(settings: Settings) -> Iterator[SqlArchive | None]:
+    """The archive if there is one of this version; nothing is written."""
+    from storage.engine import pending_migration
+
+    if pending_migration(settings.database_url.get_secret_value()):
+        yield None
+        return
+    archive = open_archive(settings)
+    try:
+        yield archive
+    finally:
+        archive.close()
+
+
+def rests(settings: Settings) -> Rest | None:
+    """What is known of the sources, if a cycle would find nothing to do, which then counts as done; else None.
+
+    The user's files are only looked at, to see that they are as they were.
+    """
+    from storage.quiet import rest
+
+    url = settings.database_url.get_secret_value()
+    return rest(url, digest_of_files(settings), now(), Report().as_json())
+
+
 @asynccontextmanager
 async def open_floor(settings: Settings, watcher: Watcher | None = None) -> AsyncIterator[Floor]:
-    """All that a cycle works with. Every file of the user's is read, and faults raised, before anything is written."""
+    """All that a cycle works with.
+
+    Every file of the user's that has changed is read, and faults raised, before anything is written.
+    """
     from watchfloor.pipeline import Floor, Watcher
 
-    known = sources.load(settings.sources_path)
-    matcher = load_matcher(settings)
-    namer = load_namer(settings, matcher.watchlist)
+    files = digest_of_files(settings)
+    with _known_archive(settings) as known:
+        unchanged = known is not None and known.knows(files)
+    matcher = cache(partial(load_matcher, settings))
+    namer = cache(lambda: load_namer(settings, matcher().watchlist))
+    listed: Sequence[Source] = ()
+    if not unchanged:
+        listed = load_sources(settings)
+        namer()
     policy = load_policy(settings)
     logs.begin(settings.log, [*settings.secrets, *(address.url for address in policy.targets)])
     for path in readable_by_others(settings):
         logs.warn("secrets others can read", detail=f"{path} can be read by others: chmod 600 {path}")
     archive = open_archive(settings)
-    archive.register(known, now())
+    if not unchanged:
+        archive.register(listed, now())
     async with open_door(settings) as door, open_parsers(settings) as parsers:
-        with open_sender(settings, policy, names=matcher.watchlist.topics) as sender:
+        with open_sender(settings, policy, names=lambda: matcher().watchlist.topics) as sender:
             yield Floor(
                 owner=leases.owner_of_this_process(),
                 archive=archive,
@@ -153,6 +211,7 @@ async def open_floor(settings: Settings, watcher: Watcher | None = None) -> Asyn
                 clock=now,
                 watcher=watcher or Watcher(),
                 namer=namer,
+                files=files,
             )
 
 

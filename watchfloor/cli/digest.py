@@ -16,6 +16,7 @@ from watchfloor.cli.options import AlertsOptions, Format
 from watchfloor.cli.printing import as_json, console
 from watchfloor.errors import AlertsError, ConfigurationError
 from watchfloor.moments import read_moment
+from watchfloor.report import Report
 from watchfloor.routes import OPS_TAG, Route
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _told(policy: Policy) -> tuple[str, ...]:
 
 
 async def _deliver(settings: Settings) -> int:
-    report = pipeline.Report()
+    report = Report()
     async with wiring.open_floor(settings) as floor:
         await pipeline.deliver(floor, report)
     print(f"{report.sent} messages sent, {report.pending} wait, {report.dead} refused for good.")

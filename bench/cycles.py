@@ -1,0 +1,148 @@
+"""Whole cycles: 500 feeds that changed, with 2,000 pages; feeds that did not change; the first look at all of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import runs
+from bench.runs import Run, Table, middle
+from bench.site import host
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A folder with archives that know the first edition of every feed, and the newspapers' port."""
+
+    folder: Path
+    port: int
+    feeds: int
+
+    @property
+    def addresses(self) -> list[str]:
+        return [f"http://{host(number)}:{self.port}/feed" for number in range(self.feeds)]
+
+    def environment(self, **more: str) -> dict[str, str]:
+        return {
+            "PYTHONPATH": str(ROOT),
+            "WATCHFLOOR_DATABASE_URL": f"sqlite:///{self.folder}/ours.db",
+            "WATCHFLOOR_SOURCES": str(self.folder / "sources.yaml"),
+            "WATCHFLOOR_WATCHLIST": str(ROOT / "watchlist.yaml"),
+            "WATCHFLOOR_ALLOW_ADDRESSES": "127.0.0.0/8",
+            "WATCHFLOOR_HOST_DELAY": "0",
+            "WATCHFLOOR_HOST_CONNECTIONS": "4",
+            "WATCHFLOOR_CONTACT": "bench@example.org",
+            **more,
+        }
+
+    def write_lists(self) -> None:
+        (self.folder / "addresses").write_text("\n".join(self.addresses))
+        lines = [
+            f"  - {{name: Paper {number}, id: paper-{number}, url: '{address}', publisher: House {number}}}"
+            for number, address in enumerate(self.addresses)
+        ]
+        (self.folder / "sources.yaml").write_text("\n".join(["sources:", *lines, ""]))
+
+    def publish(self, edition: int) -> None:
+        with urllib.request.urlopen(f"{self.addresses[0].removesuffix('/feed')}/edition/{edition}"):
+            pass
+
+    def runs(self, contender: str) -> Run:
+        arguments = ["-m", "bench.contenders", contender, "--addresses", "addresses", "--folder", "."]
+        return runs.run(arguments, self.environment(), self.folder)
+
+    def cycles(self, **settings: str) -> Run:
+        arguments = ["-m", "watchfloor", "run", "--now", "--format", "json"]
+        return runs.run(arguments, self.environment(**settings), self.folder)
+
+    def forget_pages(self) -> None:
+        """As if the pages of the first edition had all been read: they are not what is measured."""
+        with sqlite3.connect(self.folder / "ours.db") as archive:
+            archive.execute("DELETE FROM work")
+
+    @contextmanager
+    def put_aside(self) -> Iterator[None]:
+        """Afterwards the archives are as they were."""
+        with tempfile.TemporaryDirectory() as aside:
+            shutil.copytree(self.folder, aside, dirs_exist_ok=True)
+            yield
+            shutil.rmtree(self.folder)
+            shutil.copytree(aside, self.folder)
+
+
+@contextmanager
+def desk(feeds: int) -> Iterator[Desk]:
+    """Newspapers, and an empty folder."""
+    with tempfile.TemporaryDirectory() as folder, runs.site(feeds) as port:
+        made = Desk(Path(folder), port, feeds)
+        made.write_lists()
+        yield made
+
+
+def measure(table: Table, *, scale: float, rounds: int) -> None:
+    """First looks, quiet cycles and cycles with news, ours and the others' in turn."""
+    feeds = max(10, round(500 * scale))
+    with desk(feeds) as at:
+        _first_polls(table, at, rounds)
+        _quiet_cycles(table, at, rounds)
+        _cycles_with_news(table, at, rounds)
+
+
+def _first_polls(table: Table, at: Desk, rounds: int) -> None:
+    found = []
+    for number in range(rounds):
+        for archive in at.folder.glob("*.db*"):
+            archive.unlink()
+        found.append((at.runs("polls"), at.runs("reader")))
+        assert _said(found[-1][0])["failed"] == 0, number
+    at.runs("naive")
+    at.runs("aiohttp")
+    at.forget_pages()
+    detail = f"{middle([o.wall for o, _ in found]):.1f} s, {_said(found[0][0])['entries']} entries"
+    table.add("first poll: wall, against reader's", [o.wall / r.wall for o, r in found], "<= 0.50", detail)
+
+
+def _quiet_cycles(table: Table, at: Desk, rounds: int) -> None:
+    at.cycles()
+    found = runs.in_turn(rounds, at.cycles, lambda: at.runs("reader"), lambda: at.runs("aiohttp"))
+    assert _said(found[0][0])["sources"]["not_modified"] == at.feeds
+    detail = f"{middle([o.cpu for o, _, _ in found]):.2f} s of CPU, {middle([o.wall for o, _, _ in found]):.2f} s"
+    table.add("nothing new: CPU, against reader's", [o.cpu / r.cpu for o, r, _ in found], "<= 0.50", detail)
+    shares = [(o.wall) / (4 * bare.wall + 2) for o, _, bare in found]
+    table.add("nothing new: wall, against 4 x bare aiohttp + 2 s", shares, "<= 1.00")
+
+
+def _cycles_with_news(table: Table, at: Desk, rounds: int) -> None:
+    at.publish(2)
+    found = []
+    for _ in range(rounds):
+        with at.put_aside():
+            ours, naive = at.cycles(), at.runs("naive")
+        found.append((ours, naive))
+    said = _said(found[0][0])
+    assert said["entries"]["new"] == _said(found[0][1])["new"]
+    pages = said["entries"]["new"]
+    wall, cpu = middle([o.wall for o, _ in found]), middle([o.cpu for o, _ in found])
+    table.add(
+        f"cycle of {at.feeds} changed feeds, {pages} pages: wall, against naive",
+        [o.wall / n.wall for o, n in found],
+        "<= 0.33",
+        f"{wall:.1f} s; naive {middle([n.wall for _, n in found]):.1f} s",
+    )
+    table.add("the same: CPU, against naive", [o.cpu / n.cpu for o, n in found], "<= 0.60", f"{cpu:.1f} s")
+    table.add("the same: memory of all processes, of 700 MB", [o.memory / 7e8 for o, _ in found], "<= 1.00")
+
+
+def _said(run: Run) -> dict[str, Any]:
+    said: dict[str, Any] = json.loads(run.output)
+    return said
