@@ -64,12 +64,21 @@ def test_two_editions(tmp_path: Path) -> None:
         assert (first["entries"]["new"], first["relevant"], first["alerts"]["created"]) == (10, 5, 1)
         assert (again["entries"]["new"], again["sources"]["not_modified"], again["alerts"]["created"]) == (0, 4, 0)
         assert sorted(status for _, status in conditional) == [200, 304, 304, 304, 304]  # 200: the broken one
-        assert (second["entries"]["new"], second["relevant"]) == (10, len(matters(paper, 2)))
+        assert (second["entries"]["new"], second["relevant"]) == (11, len(matters(paper, 2)))
         assert (last["entries"]["new"], last["alerts"]["created"]) == (0, 0)
         assert {hit["title"] for hit in found["hits"]} == matters(paper, 1) | matters(paper, 2)
         assert set(pages_asked(paper).values()) == {1}
-        told = Counter(brief["headline"] for alert in alerts for brief in alert["briefs"])
+        told = Counter(brief["headline"] for alert in alerts if alert["kind"] != "update" for brief in alert["briefs"])
         assert set(told.values()) == {1}
         assert set(told) <= matters(paper, 1) | matters(paper, 2)
+        (update,) = [brief for alert in alerts if alert["kind"] == "update" for brief in alert["briefs"]]
+        assert "brigade in Lithuania" in update["headline"]
+        assert "An official source joins: Ministry of Defence." in update["news"]
+        (wire,) = [brief for alert in alerts for brief in alert["briefs"] if brief["articles"] == 3]
+        assert {wire["publisher"], *wire["others"], *wire["copies"]} == {
+            "Harbour Press",
+            "Meridian Wire",
+            "Valley Media",
+        }
         stories = {hit["story"] for hit in found["hits"]}
         assert {brief["story_id"] for alert in alerts for brief in alert["briefs"]} == stories

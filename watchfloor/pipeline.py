@@ -30,6 +30,7 @@ import hashlib
 import json
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -49,6 +50,7 @@ from watchfloor.weighing import named, weigh
 
 SOURCES_AT_ONCE = 256  # claimed at the same time; the door says how many are asked
 PAGES_AT_ONCE = 500  # claimed at the same time: many, so that one slow host does not starve the others
+JUDGED_EVERY = 3.0  # seconds: copies that come together are told together, with all who carry them
 JUDGED_AT_ONCE = 200  # a transaction of some tenths of a second
 SENT_AT_ONCE = 8
 LOOK_BACK = 2  # so many times the length of its feed: of a source's entries those that the feed may still name
@@ -126,7 +128,7 @@ class Stage:
 
     def __init__(self) -> None:
         self._news = asyncio.Event()
-        self._over = False
+        self._end = asyncio.Event()
         self._over_was_seen = False
 
     def brought(self) -> None:
@@ -138,17 +140,23 @@ class Stage:
         try:
             await work
         finally:
-            self._over = True
+            self._end.set()
             self._news.set()
 
     async def more(self) -> bool:
         """Wait until a look may find something. After its end True once, for what came last, then False."""
         await self._news.wait()
-        if self._over:
+        if self._end.is_set():
             last_look, self._over_was_seen = not self._over_was_seen, True
             return last_look
         self._news.clear()
         return True
+
+    async def gather(self, seconds: float) -> None:
+        """Let more come together, for a while or until there is no more."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._end.wait()
 
 
 # -- poll -------------------------------------------------------------------------------------------------------------
@@ -319,6 +327,7 @@ async def judge(floor: Floor, report: Report, texts: Stage) -> None:
         batch = floor.archive.claim_unjudged(floor.owner, floor.clock(), leases.JUDGE_LEASE, limit=JUDGED_AT_ONCE)
         if not batch:
             more = await texts.more()
+            await texts.gather(JUDGED_EVERY)
             continue
         await asyncio.to_thread(_settle, floor, report, batch)
 

@@ -116,7 +116,8 @@ async def _demo(folder: Path) -> None:
         await _demo_cycle(settings, "The first look: what is there already becomes one message.")
         paper.publish(2)
         await _demo_cycle(
-            settings, "Ten more stories come out; three are the same wire text, four only look like defence."
+            settings,
+            "Eleven more come out: three are one wire text, one goes on from before, three only look like defence.",
         )
     from watchfloor.query import parse
 
