@@ -18,7 +18,6 @@ from watchfloor.spelling import ENGLISH, forms
 from watchfloor.watchlist import NearRule, QueryRule, Spelling, Watchlist
 
 PREFIX_AT_LEAST = 3  # letters before a *
-RANKS = 1_000_000  # above the number of members that a layer can have
 
 
 class Layer(IntEnum):
@@ -53,11 +52,10 @@ class Use(NamedTuple):
     """A form stands for this item, under these conditions.
 
     `letters` are the letters and digits that the original must begin with, capitals included; "" for any. `plain`: the
-    language is the only condition. `rank` orders the items, harmless ones first.
+    language is the only condition.
     """
 
     item: Item
-    rank: int
     language: str | None
     plain: bool
     letters: str
@@ -66,10 +64,17 @@ class Use(NamedTuple):
 
 
 Span = tuple[int, int]
-Uses = Mapping[int, tuple[Use, ...]]  # what forms stand for in one language
+# A hit is one number, so that thousands are sorted in a blink: the start; what the length lacks to LONGEST, so that of
+# hits with one start the longest comes first; the number of the use, which has the harmless ones first.
+LONGEST, LENGTH_BITS, USE_BITS = (1 << 12) - 1, 12, 20
+START_BITS = LENGTH_BITS + USE_BITS
+ONE_USE = (1 << USE_BITS) - 1
 
 
-Hit = tuple[int, int, int, int, Use]  # start, -end, rank, a tie-breaker, use; in order the longest of each place leads
+def unpack(hit: int) -> tuple[int, int, int]:
+    """Start and end of a hit in the folded text, and the number of its use."""
+    start = hit >> START_BITS
+    return start, start + LONGEST - (hit >> USE_BITS & LONGEST), hit & ONE_USE
 
 
 @dataclass(frozen=True)
@@ -77,33 +82,47 @@ class Patterns:
     """Forms to be searched for in one pass, numbered as `automaton` reports them."""
 
     automaton: AhoCorasick
+    uses: Sequence[Use]
     open_forms: frozenset[int]  # of terms with a *: found up to the end of the word
-    neighbours: frozenset[int]  # that conditions and rules ask for
-    by_language: Mapping[str, Uses]
+    lengths: Sequence[int]  # of each form, blanks included
+    neighbours: frozenset[int]  # the forms that conditions and rules ask for
+    by_language: Mapping[str, Mapping[int, Sequence[int]]]  # form -> its hits, but for the start
 
-    def search(self, haystack: str, language: str) -> tuple[list[Hit], dict[int, list[Span]]]:
-        """What may stand where in a folded text, unordered, blanks included; and the places of neighbours, in order."""
-        open_forms, neighbours, uses = self.open_forms, self.neighbours, self.by_language[language]
-        hits: list[Hit] = []
-        places: dict[int, list[Span]] = {}
-        for form, start, found in self.automaton.find_matches_as_indexes(haystack, overlapping=True):
-            end = haystack.index(" ", found) + 1 if form in open_forms else found
-            for use in uses.get(form, ()):
-                hits.append((start, -end, use.rank, len(hits), use))
+    def search(self, haystack: str, language: str) -> tuple[list[int], dict[int, list[int]]]:
+        """The hits in a folded text, in order; and where each form that conditions ask for begins."""
+        open_forms, neighbours, forms = self.open_forms, self.neighbours, self.by_language[language]
+        hits: list[int] = []
+        places: dict[int, list[int]] = {}
+        for form, start, end in self.automaton.find_matches_as_indexes(haystack, overlapping=True):
+            if form in forms:
+                first = start << START_BITS
+                if form in open_forms:  # as if the rest of the word belonged to the form
+                    first -= min(haystack.index(" ", end) + 1 - end, LONGEST - (end - start)) << USE_BITS
+                for hit in forms[form]:
+                    hits.append(first + hit)
             if form in neighbours:
-                places.setdefault(form, []).append((start, end))
+                if form in places:
+                    places[form].append(start)
+                else:
+                    places[form] = [start]
+        hits.sort()
         return hits, places
 
 
-class _ByLanguage(dict[str, Uses]):
+class _ByLanguage(dict[str, Mapping[int, Sequence[int]]]):
     """Made for a language when it is first spoken: most desks hear two of the seven."""
 
-    def __init__(self, uses: Sequence[Sequence[Use]]) -> None:
-        self._uses = uses
+    def __init__(self, forms: Mapping[str, Sequence[int]], uses: Sequence[Use]) -> None:
+        self._forms, self._uses = forms, uses
 
-    def __missing__(self, language: str) -> Uses:
-        spoken = (tuple(use for use in uses if use.language in (None, language)) for uses in self._uses)
-        self[language] = found = {form: uses for form, uses in enumerate(spoken) if uses}
+    def __missing__(self, language: str) -> Mapping[int, Sequence[int]]:
+        spoken = [use.language in (None, language) for use in self._uses]
+        found: dict[int, Sequence[int]] = {}
+        for form, (pattern, uses) in enumerate(self._forms.items()):
+            lacking = LONGEST - min(len(pattern), LONGEST) << USE_BITS
+            if some := [lacking + use for use in uses if spoken[use]]:
+                found[form] = some
+        self[language] = found
         return found
 
 
@@ -124,18 +143,19 @@ def compile_watchlist(watchlist: Watchlist) -> Lexicon:
 
 
 class _Forms:
-    """Numbers patterns as they turn up, and keeps what each stands for."""
+    """Numbers patterns and uses as they turn up; uses come in the order of their layers."""
 
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
-        self.uses: list[list[Use]] = []
+        self.uses: list[Use] = []
+        self.used: list[list[int]] = []  # form -> its uses
         self.neighbours: set[int] = set()
 
     def number(self, form: str, *, opened: bool) -> int:
         pattern = f" {form}" if opened and len(form) >= PREFIX_AT_LEAST else f" {form} "
         if pattern not in self.numbers:
             self.numbers[pattern] = len(self.numbers)
-            self.uses.append([])
+            self.used.append([])
         return self.numbers[pattern]
 
     def neighbour(self, form: str, *, opened: bool) -> int:
@@ -146,11 +166,14 @@ class _Forms:
 
     def patterns(self) -> Patterns:
         """All of them, compiled."""
+        patterns = list(self.numbers)
         return Patterns(
-            automaton=AhoCorasick(list(self.numbers) or [" "], implementation=Implementation.ContiguousNFA),
+            automaton=AhoCorasick(patterns or [" "], implementation=Implementation.ContiguousNFA),
+            uses=self.uses,
             open_forms=frozenset(n for pattern, n in self.numbers.items() if not pattern.endswith(" ")),
+            lengths=[len(pattern) for pattern in patterns],
             neighbours=frozenset(self.neighbours),
-            by_language=_ByLanguage(self.uses),
+            by_language=_ByLanguage(dict(zip(patterns, self.used, strict=True)), self.uses),
         )
 
 
@@ -181,7 +204,6 @@ class _Compiler:
         language = spelling.language or (None if item.layer is Layer.ENTITY else ENGLISH)
         use = Use(
             item,
-            item.layer * RANKS + item.number,
             language,
             not (spelling.case or spelling.needs or spelling.excludes),
             _letters(spelling.text) if spelling.case else "",
@@ -190,7 +212,8 @@ class _Compiler:
         )
         known = self.groups if item.layer is Layer.GROUP else self.terms
         for form in forms(spelling.text, language=language, exact=spelling.exact):
-            known.uses[known.number(form, opened=spelling.text.endswith("*"))].append(use)
+            known.used[known.number(form, opened=spelling.text.endswith("*"))].append(len(known.uses))
+        known.uses.append(use)
 
     def word(self, text: str) -> frozenset[int]:
         """The forms of a word that `needs`, `not` or a rule looks for."""

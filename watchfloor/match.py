@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from watchfloor import query
 from watchfloor.language import identify
-from watchfloor.lexicon import Hit, Item, Layer, Span, Use, compile_watchlist
+from watchfloor.lexicon import Item, Layer, Patterns, Span, Use, compile_watchlist, unpack
 from watchfloor.model import EntityHit, Evidence, Field, Mention, Verdict
 from watchfloor.tokens import Folded, Sentences, fold
 from watchfloor.watchlist import Watchlist
@@ -57,9 +57,9 @@ class _Found:
     folded: Folded
     shouting: bool  # all capitals, so that capitals say nothing
     lead_end: int
-    hits: list[Hit]
-    places: Mapping[int, list[Span]]  # of each form that conditions ask for
-    group_hits: list[Hit]  # down to the lead's end
+    hits: Sequence[int]
+    places: Mapping[int, Sequence[int]]  # where each form that conditions ask for begins
+    group_hits: Sequence[int]  # down to the lead's end
     forms: frozenset[int] = frozenset()  # of `places`
     names: list[_Kept] = field(default_factory=list)
     counted: list[_Kept] = field(default_factory=list)
@@ -95,7 +95,8 @@ class Matcher:
             return Verdict(False, spoken, False, 0.0, watchlist.threshold, watchlist=watchlist.version)
         fields = (self._search("title", title, spoken), self._search("text", text, spoken))
         for found in fields:
-            _qualify_groups(found, fields, harmless=_keep_longest(found, fields))
+            harmless = _keep_longest(self._lexicon.terms, found, fields)
+            self._qualify_groups(found, fields, harmless)
         entities = self._entities(fields)
         title_factor = _title_factor(fields)
         claims = [*_term_claims(fields, title_factor), *self._near_rules(fields, title_factor)]
@@ -127,6 +128,16 @@ class Matcher:
         hits, places = self._lexicon.terms.search(haystack, language)
         group_hits, _ = self._lexicon.groups.search(haystack[:lead_end], language)
         return _Found(name, folded, text.isupper(), lead_end, hits, places, group_hits, frozenset(places))
+
+    def _qualify_groups(self, found: _Found, fields: Sequence[_Found], harmless: Sequence[Span]) -> None:
+        """Keep of the words of groups what holds and no harmless phrase swallows."""
+        uses, terms = self._lexicon.groups.uses, self._lexicon.terms
+        ends = [end for _, end in harmless]
+        for hit in found.group_hits:
+            start, end, number = unpack(hit)
+            use = uses[number]
+            if (use.plain or _holds(use, start, end, terms, found, fields)) and not _inside(harmless, ends, start, end):
+                found.groups[use.item.number].append((start, end))
 
     # what it adds up to
 
@@ -180,30 +191,31 @@ def _lead_end(haystack: str) -> int:
     return len(haystack) - len(words[query.LEAD_WORDS]) if len(words) > query.LEAD_WORDS else len(haystack)
 
 
-def _keep_longest(found: _Found, fields: Sequence[_Found]) -> list[Span]:
+def _keep_longest(patterns: Patterns, found: _Found, fields: Sequence[_Found]) -> list[Span]:
     """From the left, of what holds and overlaps the longest; returns the harmless spans.
 
     A name inside a longer keyword is tagged but does not count; a keyword inside a longer name is part of the name.
     """
     harmless: list[Span] = []
     named = counted = 0
-    folded = found.folded
-    for start, minus_end, _, _, use in sorted(found.hits):
-        if start < counted and (start < named or use.item.layer > Layer.ENTITY):
+    uses, span = patterns.uses, found.folded.span
+    for hit in found.hits:
+        start, end, number = unpack(hit)
+        use = uses[number]
+        item = use.item
+        layer = item.layer
+        if start < (named if layer is Layer.ENTITY else counted):
             continue
-        end, item = -minus_end, use.item
-        if not (use.plain or _holds(use, start, end, found, fields)):
+        if not (use.plain or _holds(use, start, end, patterns, found, fields)):
             continue
         last = end - 1  # neighbours share a blank
-        if item.layer is Layer.HARMLESS:
-            if start >= named and start >= counted:
+        if layer is Layer.HARMLESS:
+            if start >= named:
                 named = counted = last
                 harmless.append((start, end))
             continue
-        kept = _Kept(start, end, folded.span(start, end), item)
-        if item.layer is Layer.ENTITY:
-            if start < named:
-                continue
+        kept = _Kept(start, end, span(start, end), item)
+        if layer is Layer.ENTITY:
             named = last
             found.names.append(kept)
         if item.weight and start >= counted:
@@ -212,39 +224,32 @@ def _keep_longest(found: _Found, fields: Sequence[_Found]) -> list[Span]:
     return harmless
 
 
-def _qualify_groups(found: _Found, fields: Sequence[_Found], harmless: Sequence[Span]) -> None:
-    """Keep of the words of groups what holds and no harmless phrase swallows."""
-    ends = [end for _, end in harmless]
-    for start, minus_end, _, _, use in found.group_hits:
-        if (use.plain or _holds(use, start, -minus_end, found, fields)) and not (
-            harmless and _inside(harmless, ends, start, -minus_end)
-        ):
-            found.groups[use.item.number].append((start, -minus_end))
-
-
 def _inside(spans: Sequence[Span], ends: Sequence[int], start: int, end: int) -> bool:
     """Does one of the spans, which are in order and do not overlap, hold this one?"""
     number = bisect_left(ends, end)
     return number < len(spans) and spans[number][0] <= start
 
 
-def _holds(use: Use, start: int, end: int, found: _Found, fields: Sequence[_Found]) -> bool:
-    """Has the term the capitals and the neighbours it needs?"""
+def _holds(use: Use, start: int, end: int, patterns: Patterns, found: _Found, fields: Sequence[_Found]) -> bool:
+    """Has the term the capitals and the neighbours it needs? `patterns` are the terms, of which neighbours are."""
     if use.letters and (found.shouting or not found.folded.starts_with(start, use.letters)):
         return False
-    if use.needs and not _near_any(use.needs, start, end, found, fields):
+    if use.needs and not _near_any(use.needs, start, end, patterns.lengths, found, fields):
         return False
-    return not (use.excludes and _near_any(use.excludes, start, end, found, fields))
+    return not (use.excludes and _near_any(use.excludes, start, end, patterns.lengths, found, fields))
 
 
-def _near_any(forms: frozenset[int], start: int, end: int, found: _Found, fields: Sequence[_Found]) -> bool:
+def _near_any(
+    forms: frozenset[int], start: int, end: int, lengths: Sequence[int], found: _Found, fields: Sequence[_Found]
+) -> bool:
     """Is one of the forms within reach, in the headline, or, seen from the headline, in the lead?"""
     for other in fields:
         for form in forms & other.forms:
-            for first, last in other.places[form]:
+            length = lengths[form]
+            for first in other.places[form]:
                 if other is found:
-                    apart = last <= start + 1 or first >= end - 1
-                    if apart and (first < end + NEAR_REACH and last > start - NEAR_REACH):
+                    apart = first + length <= start + 1 or first >= end - 1
+                    if apart and (first < end + NEAR_REACH and first + length > start - NEAR_REACH):
                         return True
                 elif first < other.lead_end:  # the headline, or the lead under it
                     return True

@@ -77,14 +77,15 @@ class Folded:
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Where the words in `text[start:end]`, which may have a blank at either end, lie in the original."""
-        start += self.text[start] == " "
-        end -= self.text[end - 1] == " "
+        text = self.text
+        start += text[start] == " "
+        end -= text[end - 1] == " "
         if self.even:
             first, last = start - 1, end - 1
         else:
             # up to the next character, so that a mark dropped after the last letter belongs to the word
             first, last = self._origin(start), max(self._origin(end - 1) + 1, self._origin(end))
-        if self.original[last : last + 1] == "." and "." in self.original[max(first, last - 2) : last]:
+        if self.original.startswith(".", last) and "." in self.original[max(first, last - 2) : last]:
             last += 1  # U.S. keeps its last full stop
         return first, last
 
