@@ -10,6 +10,7 @@ import pytest
 
 from watchfloor.countries import countries
 from watchfloor.errors import WatchlistError
+from watchfloor.match import Matcher
 from watchfloor.query import And, Not, Tagged, Term
 from watchfloor.settings import shipped
 from watchfloor.spelling import forms
@@ -268,3 +269,19 @@ def _seconds_to_load() -> float:
 
 def test_indentation_does_not_matter() -> None:
     assert parse(dedent("  " + SMALL.replace("\n", "\n  "))).version == parse(SMALL).version
+
+
+def test_the_manual_gives_an_example_that_adds_up_as_it_says() -> None:
+    manual = (Path(__file__).parents[1] / "docs" / "watchlist.md").read_text(encoding="utf-8")
+    listed = manual.split("```yaml\n")[1].split("```")[0]
+    title, text = (line[2:].strip(" *") for line in manual.replace(" <br>", "").splitlines() if line.startswith("> "))
+    verdict = Matcher(parse(listed)).judge(title, text)
+    rows = [
+        row.strip("|").split("|")
+        for row in manual.splitlines()
+        if row.startswith(("| KNDS", "| arms", "| how", "| Pat"))
+    ]
+    told = [(cells[0].split("(")[0].strip(), float(cells[4])) for cells in rows]
+    assert sorted(told) == sorted((one.term, one.weight) for one in verdict.evidence)
+    assert f"**{verdict.score:.2f}**" in manual
+    assert [entity.name for entity in verdict.entities] == ["KNDS", "Turkey", "Patriot"]
