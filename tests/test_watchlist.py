@@ -206,6 +206,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         ("F-16", {"f 16", "f16", "f16s"}),
         ("US Army", {"us army", "u s  army", "us armies"}),
         ("chief of staff", {"chiefs of staff", "chief of staff"}),
+        ("Obama's", {"obama s"}),
         ("serviceman", {"servicemen"}),
         ("demilitarise", {"demilitarize"}),
         ("arms sales", {"arms sale", "arms sales"}),
@@ -285,3 +286,8 @@ def test_the_manual_gives_an_example_that_adds_up_as_it_says() -> None:
     assert sorted(told) == sorted((one.term, one.weight) for one in verdict.evidence)
     assert f"**{verdict.score:.2f}**" in manual
     assert [entity.name for entity in verdict.entities] == ["KNDS", "Turkey", "Patriot"]
+
+
+@pytest.mark.parametrize("term", ["Obama's", "James's", "U.S.", "the Seven's"])
+def test_no_form_begins_or_ends_in_a_blank(term: str) -> None:
+    assert all(form == form.strip() for form in forms(term))

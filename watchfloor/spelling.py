@@ -108,7 +108,7 @@ def _counted(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     if "of" in words[1:]:
         at = words.index("of", 1) - 1
         yield (*words[:at], _plural(words[at]), *words[at + 1 :])
-    if head and last.endswith("s") and not last.endswith(("ss", "us", "is")):
+    if head and len(last) > 1 and last.endswith("s") and not last.endswith(("ss", "us", "is")):
         yield (*head, last[:-1])
 
 
