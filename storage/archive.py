@@ -5,7 +5,7 @@ pages.py     texts                         reading.py   what is known, as types 
 judging.py   verdicts, stories, alerts     care.py      leases of the dead, retention, back-up, size
 words.py     the full-text index           search.py    questions to it
 handwork.py  what an analyst decides       facets.py    what its matches have in common
-desk.py      what the pages show
+desk.py      what the pages show                  saved.py   searches with a name
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from storage import (
     polling,
     quiet,
     reading,
+    saved,
     search,
     suggesting,
     words,
@@ -60,6 +61,7 @@ from watchfloor.model import (
     PollOutcome,
     Posting,
     Record,
+    SavedSearch,
     SendOutcome,
     Source,
     StoryRecord,
@@ -394,6 +396,21 @@ class SqlArchive:
         """Who and what the newest relevant articles with a tag of `storage.words` name."""
         with self._database.read() as connection:
             return desk.company(connection, tag)
+
+    def save_search(self, search: SavedSearch, now: datetime) -> None:
+        """Keep a search under its name; one that had the name is replaced."""
+        with self._database.write() as connection:
+            saved.save(connection, search, now)
+
+    def forget_search(self, name: str) -> bool:
+        """Whether there was one of that name; there is none now."""
+        with self._database.write() as connection:
+            return saved.forget(connection, name)
+
+    def saved_searches(self) -> Sequence[SavedSearch]:
+        """All searches that were given a name, by name."""
+        with self._database.read() as connection:
+            return saved.saved_searches(connection)
 
     def term_uses(self, since: datetime) -> Sequence[TermUse]:
         """How many of the articles first seen since then have each term as evidence, by the verdicts that stand.

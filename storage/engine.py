@@ -25,7 +25,7 @@ from watchfloor.errors import ArchiveError, ConfigurationError
 if TYPE_CHECKING:
     from storage.archive import SqlArchive
 
-HEAD = "0004"  # the migration this program was written for; a test compares it with the scripts
+HEAD = "0005"  # the migration this program was written for; a test compares it with the scripts
 BUSY_SECONDS = 30  # how long a writer waits for another; the longest of ours takes tenths of a second
 CONNECT_SECONDS = 10
 POSTGRES_KEY = 0x77617463  # "watc": of the advisory lock that keeps two upgrades apart

@@ -377,6 +377,17 @@ class LabelRow(Base):
     at: Mapped[datetime]
 
 
+class SavedSearchRow(Base):
+    """A search that was given a name. `question` is an object with the fields of `model.SavedSearch` that ask for
+    something."""
+
+    __tablename__ = "saved_searches"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    question: Mapped[dict[str, Any]] = mapped_column(Json)
+    saved: Mapped[datetime]
+
+
 class CycleRow(Base):
     """A cycle that ended well, and what it did."""
 

@@ -461,6 +461,34 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True)
+class SavedSearch:
+    """A search with a name, for feeds and routes. `words` is a query as it was typed, "" for none."""
+
+    name: str
+    words: str = ""
+    sources: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
+    entities: tuple[str, ...] = ()
+    publishers: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    everything: bool = False
+
+    @property
+    def filters(self) -> Filters:
+        """What narrows it, whenever the articles came."""
+        return Filters(
+            sources=self.sources,
+            topics=self.topics,
+            entities=self.entities,
+            publishers=self.publishers,
+            countries=self.countries,
+            languages=self.languages,
+            everything=self.everything,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """An article that a search found. `snippet` is plain text, `marks` are spans within it."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
@@ -52,6 +52,7 @@ class Route:
     sources: tuple[str, ...] = ()  # ids
     score: float | None = None  # at least
     query: Node | None = None
+    search: str | None = None  # a saved one, in place of topics, entities, sources and query; see `searched`
     digest: Literal["hourly", "daily", "weekly"] | None = None  # None: at once
     at: time = time(7)  # of the digest, in `timezone`; hourly: its minute, weekly: on Mondays
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
@@ -142,12 +143,19 @@ class RouteItem(BaseModel):
     entities: Names = []
     sources: Names = []
     query: str | None = None
+    search: str | None = None
     score: float | None = None
     digest: Literal["hourly", "daily", "weekly"] | None = None
     at: Annotated[time, BeforeValidator(_clock)] = time(7)
     timezone: Annotated[ZoneInfo, BeforeValidator(_zone)] | None = None
     quiet: Annotated[Quiet, BeforeValidator(_quiet)] | None = None
     flood: FloodItem | None = None
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> RouteItem:
+        if self.search and (self.topics or self.entities or self.sources or self.query):
+            raise ValueError("`search` stands in place of topics, entities, sources and query")
+        return self
 
     def route(self, zone: ZoneInfo, query: Node | None) -> Route:
         """The route that this item describes, its targets still unknown."""
@@ -158,6 +166,7 @@ class RouteItem(BaseModel):
             sources=tuple(self.sources),
             score=self.score,
             query=query,
+            search=self.search,
             digest=self.digest,
             at=self.at,
             timezone=self.timezone or zone,
@@ -207,7 +216,7 @@ def _query(said: RouteItem, item: CommentedMap, path: Path | str | None) -> Node
 
 
 def _in_words(error: ErrorDetails, item: CommentedMap, line: int, path: Path | str | None) -> AlertsError:
-    key = str(error["loc"][0])
+    key = str(error["loc"][0]) if error["loc"] else "search"  # the one rule that is about several keys
     line = item.lc.key(key)[0] + 1 if key in item.lc.data else line
     if error["type"] == "missing":
         return AlertsError(f"a route without `{error['loc'][-1]}`", path=path, line=line)

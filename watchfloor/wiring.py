@@ -207,7 +207,7 @@ async def open_floor(settings: Settings, watcher: Watcher | None = None) -> Asyn
                 parsers=parsers,
                 sender=sender,
                 matcher=matcher,
-                routes=policy.routes,
+                routes=with_searches(policy.routes, archive.saved_searches(), known),
                 clock=now,
                 watcher=watcher or Watcher(),
                 namer=namer,
@@ -239,8 +239,14 @@ def make_page(settings: Settings, *, host: str, every: timedelta) -> Guard:
         zone=settings.zone,
         watchlist=current,
         access=access,
+        routed=lambda: routed_searches(settings),
     )
     return make_app(desk, every=every)
+
+
+def routed_searches(settings: Settings) -> frozenset[str]:
+    """The saved searches that routes of the alerts file name. Raises AlertsError with file and line."""
+    return frozenset(route.search for route in load_policy(settings).routes if route.search)
 
 
 def current_watchlist(settings: Settings) -> Callable[[], Watchlist]:

@@ -20,7 +20,7 @@ from storage.archive import SqlArchive
 from storage.engine import HEAD, open_archive
 from storage.moving import restart_numbers
 from tests.archives import DAY, HOUR, LEASE, WHOLE, Desk, entry, group_by_first_word, judge, source
-from watchfloor.model import PollOutcome, SendOutcome
+from watchfloor.model import PollOutcome, SavedSearch, SendOutcome
 from watchfloor.ports import Grouping, Sketched
 
 FOLDER = Path(__file__).parent
@@ -51,6 +51,7 @@ def live(archive: SqlArchive) -> Desk:
     deliver(desk)
     archive.label(desk.finds("carrier").hits[0].id, True, desk.now)
     archive.label(desk.finds("dull beginning", everything=True).hits[0].id, False, desk.now)
+    archive.save_search(SavedSearch("summits", "summit OR parade", topics=("alliances",)), desk.now)
     archive.keep_cycle(desk.now, desk.now + HOUR, {"entries": {"new": 5}})
     relate(desk.later(DAY))
     archive.split_article(desk.finds("courier").hits[0].id)

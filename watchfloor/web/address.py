@@ -26,7 +26,8 @@ class Address:
     @classmethod
     def of(cls, path: str, asked: Iterable[tuple[str, str]]) -> Address:
         """What is empty was not asked."""
-        return cls(path, tuple((name, value[:LONGEST]) for name, value in asked if value.strip()))
+        seen = ((name, "".join(filter(_is_text, value[:LONGEST]))) for name, value in asked)
+        return cls(path, tuple((name, value) for name, value in seen if value.strip()))
 
     def get(self, name: str, otherwise: str = "") -> str:
         """The last value of that name."""
@@ -58,8 +59,13 @@ class Address:
         return [pair for pair in self.asked if pair != (name, value) and pair[0] != PAGING]
 
     def _written(self, pairs: Iterable[tuple[str, str]]) -> str:
-        question = urlencode(list(pairs))
+        question = urlencode([pair for pair in pairs if pair[1]])
         return f"{self.path}?{question}" if question else self.path
+
+
+def _is_text(character: str) -> bool:
+    """What databases and answers can hold."""
+    return character != "\0" and not "\ud800" <= character <= "\udfff"
 
 
 def filters_of(address: Address, zone: ZoneInfo, now: datetime) -> Filters:

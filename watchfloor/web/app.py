@@ -1,8 +1,9 @@
 """The application: pages, liveness and static files, behind the guard.
 
-guard ── /healthz              whether cycles still end well, for systemd, a load balancer or a person
-  ├───── pages                 HTML for people
-  └───── /static               one style sheet, one script
+guard ── /healthz         whether cycles still end well, for systemd, a load balancer or a person
+  ├───── pages, feeds     HTML for people, Atom and JSON Feed for readers
+  ├───── /api             JSON for machines
+  └───── /static          one style sheet, one script
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from watchfloor.errors import WatchfloorError
+from watchfloor.errors import QueryError, WatchfloorError
 from watchfloor.web import guard
+from watchfloor.web.api import make_api
 from watchfloor.web.desk import Desk, Templates
 from watchfloor.web.pages import Pages
 
@@ -43,12 +45,14 @@ def make_app(desk: Desk, *, every: timedelta) -> guard.Guard:
     app = Starlette(
         routes=[
             Route("/healthz", liveness(desk.archive, every, desk.clock)),
+            Mount("/api", make_api(desk)),
             Mount("/static", Assets(directory=str(files("watchfloor.web").joinpath("static")))),
             *pages.routes(),
         ],
         exception_handlers={
             guard.NotOurs: pages.not_ours,
             HTTPException: pages.not_found,
+            QueryError: pages.misread,
             WatchfloorError: pages.broken,
         },
     )

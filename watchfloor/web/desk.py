@@ -44,6 +44,7 @@ class Desk:
     zone: ZoneInfo
     watchlist: Callable[[], Watchlist]
     access: guard.Access
+    routed: Callable[[], frozenset[str]] = frozenset  # saved searches that routes of the alerts file name
 
 
 def version_of_assets() -> str:

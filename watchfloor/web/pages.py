@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
+from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -13,16 +17,16 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from storage import words
-from storage.desk import Narrowing, TermUse
+from storage.desk import TermUse
 from watchfloor.errors import ArchiveError, QueryError
 from watchfloor.model import DeliveryState, Facets, Filters, Hits
-from watchfloor.query import read_leniently
-from watchfloor.web import charts, guard, shows
-from watchfloor.web.address import FILTERS, Address, filters_of
+from watchfloor.web import asking, charts, guard, shows, syndication
+from watchfloor.web.address import FILTERS, Address
 from watchfloor.web.desk import Desk, Templates, set_cookie
 
 STORIES = 25  # of one page of Today: 90 KB of HTML with long sentences
 HITS = 20
+FEED = 100  # articles that a feed looks at
 FACETS = 8  # values of each kind
 SUBJECT_HITS, SUBJECT_STORIES = 200, 15  # articles that are looked at for a name's latest stories
 DAYS = timedelta(days=90)  # of a name's picture
@@ -30,7 +34,6 @@ ALERTS = 50
 STATES: tuple[DeliveryState, ...] = ("pending", "sending", "sent", "dead", "unknown")
 COUNTED_FOR = timedelta(minutes=10)  # the uses of the watchlist's terms are not counted anew for so long
 PICTURE = "default-src 'none'; style-src 'unsafe-inline'"  # an SVG's own; it is shown as a picture, without script
-WITHIN = {"1d": "day", "3d": "3 days", "7d": "week", "31d": "month"}
 LATELY = timedelta(days=30)  # of the sources' grades
 
 
@@ -57,6 +60,10 @@ class Pages:
             Route("/topic", self.topic),
             Route("/days.svg", self.days),
             Route("/search", self.search),
+            Route("/search/keep", self.keep, methods=["POST"]),
+            Route("/search/forget", self.forget, methods=["POST"]),
+            Route("/feed.atom", self.feed),
+            Route("/feed.json", self.feed),
             Route("/sources", self.sources),
             Route("/deliveries", self.deliveries),
             Route("/deliveries/retry", self.retry, methods=["POST"]),
@@ -69,28 +76,8 @@ class Pages:
 
     def today(self, request: Request) -> Response:
         """Stories as they stand, most important or latest first."""
-        address = Address.of("/", request.query_params.multi_items())
-        now = self.desk.clock()
-        within = address.get("within") if address.get("within") in WITHIN else "1d"
-        by = "newest" if address.get("by") == "newest" else "important"
-        narrowing = Narrowing(
-            address.all("topic"), address.all("entity"), address.all("source"), muted=bool(address.get("muted"))
-        )
-        since = now - timedelta(days=int(within[:-1]))
-        standings = self.archive.standings(since, now + timedelta(days=1), narrowing)
-        ids, more = shows.page_of(shows.ranked(standings, by, now), address.get("after"), STORIES)
-        return self.show(
-            request,
-            "today",
-            tab="today",
-            cards=self.archive.cards(ids),
-            total=len(standings),
-            more=more,
-            narrowing=narrowing,
-            within=within,
-            choices=WITHIN,
-            by=by,
-        )
+        stand = asking.stories_of(self.desk, Address.of("/", request.query_params.multi_items()), STORIES)
+        return self.show(request, "today", tab="today", stand=stand, choices=asking.WITHIN)
 
     def story(self, request: Request) -> Response:
         """One story, whole."""
@@ -124,15 +111,16 @@ class Pages:
     def search(self, request: Request) -> Response:
         """What was kept, by a query and filters, and what all of it has in common."""
         address = Address.of("/search", request.query_params.multi_items())
-        asked = address.get("q")
-        reading = read_leniently(asked) if asked else None
-        node = reading.node if reading else None
-        by = address.get("by") if address.get("by") in ("relevance", "date") else "relevance" if node else "date"
+        kept = self.archive.saved_searches()
+        if found := [one for one in kept if one.name == address.get("saved")]:
+            return RedirectResponse(asking.address_of(found[0]), 303)
         hits, facets, error = Hits(0), Facets(0), None
+        question = asking.Question(address.get("q"), None, Filters(), "date")
         try:
-            filters = filters_of(address, self.desk.zone, self.desk.clock())
-            hits = self.archive.search(node, filters, limit=HITS, after=address.get("after") or None, by=by)
-            facets = self.archive.facets(node, filters, most=FACETS) if not address.get("after") else facets
+            question = asking.question_of(self.desk, address)
+            hits = asking.hits_of(self.desk, question, limit=HITS, after=address.get("after"))
+            if not address.get("after"):
+                facets = self.archive.facets(question.node, question.filters, most=FACETS)
         except (QueryError, ArchiveError) as refused:
             error = str(refused)
         return self.show(
@@ -140,14 +128,32 @@ class Pages:
             "search",
             status=400 if error else 200,
             tab="search",
-            words=asked,
+            words=question.words,
+            question=question,
             hits=hits,
             facets=facets,
             filters=FILTERS,
             error=error,
-            note=reading.note if reading else None,
-            by=by,
+            kept=kept,
         )
+
+    def feed(self, request: Request) -> Response:
+        """The same search for those who subscribe, newest first: Atom or JSON Feed."""
+        address = Address.of("/search", request.query_params.multi_items())
+        question = replace(asking.question_of(self.desk, address), by="date")
+        hits = asking.hits_of(self.desk, question, limit=FEED, after="")
+        base = str(request.base_url).rstrip("/")
+        items = syndication.items_of(hits.hits, base)
+        title = f"Watchfloor: {address.get('saved') or question.words or ', '.join(address.all('topic')) or 'newest'}"
+        here, page = str(request.url), base + address.but()
+        if request.url.path.endswith(".json"):
+            body, kind = syndication.json_feed(title, items, here=here, page=page), "application/feed+json"
+        else:
+            body = syndication.atom(title, items, here=here, page=page, now=self.desk.clock())
+            kind = "application/atom+xml"
+        etag = f'"{sha256(body).hexdigest()[:32]}"'
+        known = etag in request.headers.get("if-none-match", "")
+        return Response(b"" if known else body, 304 if known else 200, {"ETag": etag}, media_type=kind)
 
     def entity(self, request: Request) -> Response:
         """A name: its days, who appears with it, its stories."""
@@ -226,6 +232,25 @@ class Pages:
             return self._missing(request, "The archive knows no such article.")
         await run_in_threadpool(self.archive.label, article, fields["relevant"] == "yes", self.desk.clock())
         return self._back(fields, f"/article/{article}")
+
+    async def keep(self, request: Request) -> Response:
+        """Keep a search under a name."""
+        fields = await guard.read_form(request)
+        name = fields.get("name", "").strip().lower().replace(" ", "-")
+        if not re.fullmatch(asking.SAVED_NAME, name):
+            return self._refused(request, "A name has letters, digits and dashes, at most 60.")
+        asked = Address.of("/search", parse_qsl(fields.get("question", "").removeprefix("/search").removeprefix("?")))
+        await run_in_threadpool(self.archive.save_search, asking.kept_as(name, asked), self.desk.clock())
+        return RedirectResponse(asking.address_of(asking.kept_as(name, asked)), 303)
+
+    async def forget(self, request: Request) -> Response:
+        """Let a kept search go, unless a route needs it."""
+        fields = await guard.read_form(request)
+        name = fields.get("name", "")
+        if name in await run_in_threadpool(self.desk.routed):
+            return self._refused(request, f"A route of the alerts file names the search {name}: change that first.")
+        await run_in_threadpool(self.archive.forget_search, name)
+        return RedirectResponse("/search", 303)
 
     async def split(self, request: Request) -> Response:
         """Another event: a story of its own for an article."""
@@ -319,6 +344,10 @@ class Pages:
         """A form of another page, or of ours from before the desk was started anew."""
         said = "This form is not from this page, or from before the desk was started anew. Go back, reload, try again."
         return self.show(request, "problem", status=403, title="Not done", said=said)
+
+    async def misread(self, request: Request, error: Exception) -> Response:
+        """A question that makes no sense."""
+        return self._refused(request, str(error))
 
     async def broken(self, request: Request, error: Exception) -> Response:
         """The archive, or a file of the user's, says no."""
