@@ -111,6 +111,7 @@ def test_a_foreign_page_changes_nothing_through_the_api(desk: Desk) -> None:
     path = f"/api/articles/{number_of(desk)}/split"
     assert reader.asks("POST", path, headers={"Origin": "http://evil.example"}).status_code == 403
     assert reader.asks("POST", path, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert reader.asks("POST", path, headers={"Origin": "null"}).status_code == 403
 
 
 # -- saved searches ---------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from watchfloor.parsers import ParserPool
     from watchfloor.pipeline import Floor, Watcher
     from watchfloor.ports import Namer
+    from watchfloor.routes import Route
     from watchfloor.watchlist import Watchlist
     from watchfloor.web.guard import Guard
 
@@ -207,12 +208,21 @@ async def open_floor(settings: Settings, watcher: Watcher | None = None) -> Asyn
                 parsers=parsers,
                 sender=sender,
                 matcher=matcher,
-                routes=with_searches(policy.routes, archive.saved_searches(), known),
+                routes=_routes(settings, policy, archive),
                 clock=now,
                 watcher=watcher or Watcher(),
                 namer=namer,
                 files=files,
             )
+
+
+def _routes(settings: Settings, policy: Policy, archive: SqlArchive) -> Sequence[Route]:
+    """The routes, those that name a saved search by what it asks now."""
+    if not any(route.search for route in policy.routes):
+        return policy.routes
+    from watchfloor.searched import with_searches
+
+    return with_searches(policy.routes, archive.saved_searches(), load_sources(settings))
 
 
 def make_page(settings: Settings, *, host: str, every: timedelta) -> Guard:

@@ -1,0 +1,170 @@
+"""The desk's page over a large archive, in this process: `python -m bench.desk [--articles N] [--database URL]`.
+
+The archive is that of bench.search; its relevant articles get evidence, and stories of one to five of them. Server time
+is from the request to the last byte of the page, all included but the network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx
+from sqlalchemy import Connection, bindparam, insert, select, text, update
+
+from bench.search import START, fill, p95
+from storage.archive import SqlArchive
+from storage.dialects import chunks
+from storage.engine import open_archive
+from storage.schema import ArticleRow, StoryRow, VerdictRow
+from watchfloor import watchlist
+from watchfloor.settings import shipped
+from watchfloor.web.app import make_app
+from watchfloor.web.desk import Desk
+from watchfloor.web.guard import Access, Guard
+
+ROUNDS = 20
+SIZES = (1, 1, 1, 2, 2, 3, 5)  # articles of a story
+TARGETS = ("Today", "Search")  # 100 ms and 150 KB are promised for these
+PAGES = {
+    "Today": "/",
+    "Today, a week": "/?within=7d",
+    "Today, a month, newest": "/?within=31d&by=newest",
+    "Today, a week of a topic": "/?within=7d&topic=topic+3",
+    "Today, a month of a name": "/?within=31d&entity=entity+7",
+    "Search, newest": "/search",
+    "Search, a common word": "/search?q=w20",
+    "Search, a rare word, all": "/search?q=w9000&all=1",
+    "Search, a common word, all": "/search?q=w20&all=1",
+    "Search, words, topic, all": "/search?q=w200+w50&all=1&topic=topic+3",
+    "Search, a name by date": "/search?entity=entity+7&by=date",
+    "Entity": "/entity?name=entity+7",
+    "Topic": "/topic?name=topic+3",
+    "Sources": "/sources",
+    "Story": "/story/1",
+}
+
+
+# -- stories ----------------------------------------------------------------------------------------------------------
+
+
+def tell_stories(archive: SqlArchive) -> int:
+    """Put the relevant articles into stories, in the order in which they came; how many stories."""
+    chance = random.Random(11)
+    relevant = select(ArticleRow.id, ArticleRow.title, ArticleRow.text, ArticleRow.first_seen)
+    with archive._database.write() as connection:
+        rows = iter(
+            connection.execute(
+                relevant.join(VerdictRow, VerdictRow.article_id == ArticleRow.id)
+                .where(VerdictRow.relevant)
+                .order_by(ArticleRow.id)
+            ).all()
+        )
+        stories = list(enumerate(iter(lambda: list(islice(rows, chance.choice(SIZES))), []), 1))
+        for chunk in chunks(stories):
+            _tell(connection, chunk)
+        connection.execute(text("ANALYZE"))
+    return len(stories)
+
+
+def _tell(connection: Connection, stories: list[tuple[int, list[Any]]]) -> None:
+    connection.execute(insert(StoryRow), [_story(id, members) for id, members in stories])
+    placed = [{"article": one.id, "story": id} for id, members in stories for one in members]
+    moved = update(ArticleRow).where(ArticleRow.id == bindparam("article")).values(story_id=bindparam("story"))
+    connection.connection.cursor()
+    connection.execute(moved.execution_options(synchronize_session=False), placed)
+    said = [{"article": one.id, "said": list(_evidence(one))} for _, members in stories for one in members]
+    judged = update(VerdictRow).where(VerdictRow.article_id == bindparam("article")).values(evidence=bindparam("said"))
+    connection.execute(judged, said)
+
+
+def _story(id: int, members: list[Any]) -> dict[str, Any]:
+    first, last = members[0], members[-1]
+    seen: dict[str, datetime] = {"first_seen": first.first_seen, "updated": last.first_seen}
+    return {"id": id, "title": first.title, "muted": False, "followed": False, **seen}
+
+
+def _evidence(article: Any) -> Iterator[dict[str, Any]]:
+    """Ten terms: what a relevant article of the press has."""
+    at = 0
+    for number, word in enumerate(article.text.split()[:200:20]):
+        start = article.text.index(word, at)
+        at = start + len(word)
+        sentence = article.text[start : start + 160]
+        place = {"field": "text", "start": start, "end": at, "sentence": sentence}
+        yield {"term": word, "weight": 1.0 / (number + 1), "topic": "t", "kind": "keyword", **place}
+
+
+# -- the measure ------------------------------------------------------------------------------------------------------
+
+
+def make_page(archive: SqlArchive) -> Guard:
+    """The application, at the moment when the last article came."""
+    listed = watchlist.load(shipped("watchlist.yaml"))
+    desk = Desk(
+        archive=archive,
+        clock=lambda: START + timedelta(minutes=1),
+        zone=ZoneInfo("UTC"),
+        watchlist=lambda: listed,
+        access=Access(),
+    )
+    return make_app(desk, every=timedelta(minutes=5))
+
+
+async def measure(app: Guard) -> dict[str, tuple[list[float], int]]:
+    """Milliseconds of every round and bytes of each page, the pages taking turns."""
+    found: dict[str, tuple[list[float], int]] = {}
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        for turn in range(ROUNDS + 1):
+            for name, path in PAGES.items():
+                began = time.perf_counter()
+                answer = await client.get(path)
+                took = (time.perf_counter() - began) * 1000
+                answer.raise_for_status()
+                times = found.setdefault(name, ([], len(answer.content)))[0]
+                times.extend([took] if turn else [])  # the first round warms
+    return found
+
+
+def report(found: dict[str, tuple[list[float], int]]) -> None:
+    print(f"{'page':<30}{'p50':>8}{'p95':>8}   ms{'HTML':>8} KB")
+    for name, (times, size) in found.items():
+        print(f"{name:<30}{statistics.median(times):8.1f}{p95(times):8.1f}{size / 1000:13.0f}")
+    for target in TARGETS:
+        times = [one for name, (taken, _) in found.items() if name.startswith(target) for one in taken]
+        print(f"{target}: p50 {statistics.median(times):.1f}, p95 {p95(times):.1f} ms")
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--articles", type=int, default=100_000)
+    options.add_argument("--database", help="URL of an archive of bench.search to use, filled if it is empty")
+    given = options.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        archive = open_archive(given.database or f"sqlite:///{Path(folder)}/archive.db")
+        with archive._database.read() as connection:
+            articles, stories = (
+                connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()
+                for table in ("articles", "stories")
+            )
+        if not articles:
+            print(f"{given.articles} articles made in {fill(archive, given.articles):.0f} s")
+        if not stories:
+            print(f"{tell_stories(archive)} stories made of the relevant ones")
+        report(asyncio.run(measure(make_page(archive))))
+        archive.close()
+
+
+if __name__ == "__main__":
+    main()
