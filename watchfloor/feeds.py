@@ -188,8 +188,16 @@ def _complaint(parsed: Any) -> str | None:
     return clean_line(f"{type(error).__name__}: {error}", 200) if error else None
 
 
+def _link(entry: Any, url: str, base: str) -> str | None:
+    """Its link. A guid stands for one only if it is an address: `<guid>4711</guid>` would name a page nobody wrote."""
+    link = _text(entry.get("link"))
+    if entry.get("guidislink") and link == entry.get("id") and "://" not in link:
+        return None
+    return clean_link(link, base if link.startswith("/") else url)
+
+
 def _xml_item(entry: Any, url: str, base: str, now: datetime) -> Item:
-    link = clean_link(entry.get("link"), url if not str(entry.get("link", "")).startswith("/") else base)
+    link = _link(entry, url, base)
     content = max((html_to_text(_text(part.get("value"))) for part in entry.get("content", ())), key=len, default="")
     summary = html_to_text(_text(entry.get("summary")))
     raw_date = entry.get("published") or entry.get("updated") or entry.get("created")

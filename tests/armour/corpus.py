@@ -553,6 +553,21 @@ ROBOTS: dict[str, Answer] = {
 }  # fmt: skip
 
 
+# -- pieces for damaging documents --------------------------------------------------------------------------------------
+
+TOKENS = [
+    *(token.encode("utf-8", "surrogatepass") for token in CHARACTERS.values() if len(token) < 50),
+    *(f"&{reference};".encode() for reference in REFERENCES),
+    *(payload.encode() for payload in PAYLOADS.values()),
+    *(link.encode("utf-8", "surrogatepass") for link in LINKS.values() if len(link) < 100),
+    *(date.encode() for date in DATES if len(date) < 50),
+    b"<![CDATA[", b"]]>", b"<!--", b"-->", b"<?", b"?>", b"<!DOCTYPE x [", b"]>", b"<item>", b"</item>", b"<entry>", b"</entry>",
+    b"<channel>", b"</channel>", b"<title>", b"</title>", b"<guid>", b"</guid>", b"<link/>", b"<author>", b"</author>", b"<content type='xhtml'>",
+    b"<p>", b"</p>", b"<div>", b"</div>", b"<article>", b"</article>", b"<script>", b"</script>", b"<table>", b"<template>", b"<svg>", b"<",
+    b">", b"&", b'"', b"'", b"=", b"{", b"}", b"[", b"]", b",", b":", b"\\u0000", b"\\ud800", b"null", b"1e999", b"\xff\xfe", b"\xef\xbb\xbf",
+]  # fmt: skip
+
+
 # -- all of it --------------------------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import inspect, select
 from storage.archive import SqlArchive
 from storage.engine import open_archive
 from storage.schema import Base
-from tests.armour.test_clean import is_harmless
+from tests.armour.harmless import is_harmless
 from tests.servers import LOOPBACK
 from watchfloor import leases, watchlist
 from watchfloor.clean import OLDEST, clean_link

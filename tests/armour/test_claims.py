@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.archives import NOON
 from tests.armour.corpus import rss, xml
 from tests.armour.floors import open_floor
 from tests.servers import Server, on_loop
 from watchfloor import pipeline
+from watchfloor.feeds import read_feed
 from watchfloor.model import Source
 
 
@@ -23,3 +25,15 @@ async def test_run_now_asks_all_of_many_sources_in_every_cycle(tmp_path: Path, m
             for cycle in (1, 2, 3):
                 assert (await pipeline.cycle(floor, everything=True)).asked == 10
                 assert Counter(server.targets) == {f"/{n}": cycle for n in range(1, 11)}
+
+
+@pytest.mark.parametrize("guid", ["4711", "item-4711", "4711.html", "a/b"])
+def test_a_guid_that_is_no_address_names_no_page(guid: str) -> None:
+    feed = read_feed(rss(f"<guid>{guid}</guid>", link=""), content_type="", url="https://a.example/feed", now=NOON)
+    assert [entry.url for entry in feed.entries] == [None]
+
+
+def test_a_guid_that_is_an_address_does() -> None:
+    body = rss("<guid>https://a.example/4711</guid>").replace(b"<link>https://paper.example/a</link>", b"")
+    feed = read_feed(body, content_type="", url="https://a.example/feed", now=NOON)
+    assert [entry.url for entry in feed.entries] == ["https://a.example/4711"]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.armour.harmless import is_harmless
 from watchfloor.clean import LINK_LENGTH, OLDEST, clean_date, clean_line, clean_link, clean_text, html_to_text
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -34,16 +35,6 @@ NASTY = {
     "noncharacter of another plane": "\U0004ffff",
     "unassigned at the end": "\U0010ffff",
 }
-
-
-def is_harmless(text: str) -> bool:
-    text.encode("utf-8")
-    return not any(
-        (unicodedata.category(one) in ("Cc", "Cs", "Co") and one not in "\n\t")
-        or unicodedata.bidirectional(one) in ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
-        or (ord(one) & 0xFFFE) == 0xFFFE
-        for one in text
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NASTY)
