@@ -4,7 +4,7 @@ BIN := .venv/bin
 RUN := $(BIN)/watchfloor
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve demo test lint types eval armour lock clean
+.PHONY: help run serve demo test lint types eval armour soak audit licences lock clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,15 @@ eval: .venv/developed  ## the quality of filter, grouping and extraction, with t
 
 armour: .venv/developed  ## hostile input, kills, full disks, fuzzing, in full: an hour or two, results are printed
 	@WATCHFLOOR_ARMOUR=all $(BIN)/python -m pytest tests/armour -q -s
+
+soak: .venv/developed  ## an hour of 200 feeds with new items each minute: does it grow? (MINUTES=60)
+	@$(BIN)/python -m bench.soak $(or $(MINUTES),60)
+
+audit: requirements.lock  ## known vulnerabilities in what the lock installs (needs uv, and asks the index's advisories)
+	uv tool run pip-audit --strict --disable-pip --require-hashes -r requirements.lock
+
+licences: .venv/developed  ## write docs/licences.md again from the packages' metadata
+	@$(BIN)/python -m bench.licences
 
 lock:  ## make both locks again from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --no-header --python-version 3.11 --extra build \

@@ -18,7 +18,7 @@ from watchfloor.parsers import ParserPool
 
 ALL = os.environ.get("WATCHFLOOR_ARMOUR") == "all"
 EACH = 3 if ALL else 1  # feeds of each kind
-TICK = timedelta(minutes=5 if ALL else 20)  # between two cycles
+TICK = timedelta(minutes=5 if ALL else 45)  # between two cycles
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 MORNING = datetime(2026, 11, 24, 6, tzinfo=UTC)
 
@@ -159,10 +159,10 @@ async def test_a_sibling_on_a_busy_host_waits_as_well(tmp_path: Path) -> None:
     server = Server({"/a": shut, "/b": sibling})
     async with server, ParserPool(workers=1) as parsers:
         sources = [Source(name, name, server.url(f"/{name}"), name) for name in ("a", "b")]
-        for _ in range(30):
+        for _ in range(14):
             async with open_floor(f"sqlite:///{tmp_path}/a.db", sources, clock=clock, parsers=parsers) as floor:
                 await pipeline.cycle(floor, everything=True)
-            clock.now += 30 * MINUTE
+            clock.now += 65 * MINUTE
     closed = [(at, at + 4 * HOUR) for at in shut.asked]
     assert len(closed) >= 3
     assert not [at for at in sibling.asked for begins, ends in closed if begins < at < ends]
