@@ -55,7 +55,7 @@ def serve() -> None:
 
     async def feed(request: web.Request) -> web.Response:
         number, minute = int(request.match_info["feed"]), int((time.monotonic() - began) / CYCLE)
-        newest = (minute + number) // SHARE
+        newest = (minute + number % SHARE) // SHARE
         tag = f'"{newest}"'
         if request.headers.get("If-None-Match") == tag:
             return web.Response(status=304, headers={"ETag": tag})
