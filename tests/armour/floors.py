@@ -85,7 +85,7 @@ async def open_floor(
                 door=door,
                 parsers=pool,
                 sender=Silence(),
-                matcher=matcher(),
+                matcher=matcher,
                 routes=(),
                 clock=clock,
                 watcher=watcher or Watcher(),
