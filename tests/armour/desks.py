@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import func, select
+from sqlalchemy.engine import make_url
 
 from storage.engine import open_archive
 from storage.schema import AlertStoryRow, ArticleRow, DeliveryRow, EntryKeyRow, EntryRow, SourceRow, VerdictRow, WorkRow
@@ -116,8 +117,8 @@ def a_copy(desk: MortalDesk, folder: Path) -> MortalDesk:
 
 def copied_database(url: str) -> str:
     """A PostgreSQL database with all that another one holds."""
-    copy, name = fresh_database(), url.rpartition("/")[2].partition("?")[0]
-    copy_name = copy.rpartition("/")[2].partition("?")[0]
+    copy, name = fresh_database(), make_url(url).database
+    copy_name = make_url(copy).database
     base = copy.replace("postgresql+psycopg://", "postgresql://").replace(f"/{copy_name}?", "/postgres?")
     with psycopg.connect(base, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {copy_name}".encode())
