@@ -50,9 +50,13 @@ def test_recall_where_there_is_little_text(gold: list[Judged], kind: str) -> Non
     assert score(one for one in gold if one.story.kind == kind).recall >= 0.90
 
 
+def test_recall_on_leads_and_headlines_together(gold: list[Judged]) -> None:
+    assert score(one for one in gold if one.story.kind in ("lead", "headline-only")).recall >= 0.92
+
+
 def test_names_in_real_leads(gold: list[Judged]) -> None:
     found, expected, _ = entity_recall(gold)
-    assert found / expected >= 0.88
+    assert found / expected >= 0.92
 
 
 def test_every_reason_on_real_stories_stands_in_its_text(gold: list[Judged]) -> None:
@@ -72,4 +76,4 @@ def test_soft_sections_stay_quiet_and_general_news_is_sifted(real_data: Path, ma
     assert 0.03 <= len(flagged(general, matcher)) / len(general) <= 0.09
 
 
-OWN_F1 = 0.90
+OWN_F1 = 0.93
