@@ -42,7 +42,7 @@ def page_over(archive: SqlArchive, clock: Clock | None = None, access: Access | 
         archive=archive,
         clock=clock or Clock(),
         zone=ZoneInfo("UTC"),
-        watchlist=lambda: LIST,
+        watchlist=changes.pop("watchlist", lambda: LIST),
         access=access or Access(),
         **changes,
     )

@@ -16,8 +16,10 @@ from storage.engine import open_archive
 from tests.archives import DAY, HOUR, LEASE, MINUTE, NOON, Desk, desk_with_news, entry, source
 from tests.browsing import Clock, Outline, Reader, page_over
 from tests.postgres import fresh_database
+from watchfloor.errors import WatchlistError
 from watchfloor.explaining import reasons
 from watchfloor.model import Evidence, SendOutcome
+from watchfloor.watchlist import Watchlist
 from watchfloor.web import shows
 
 
@@ -102,6 +104,21 @@ def test_today_shows_stories_with_their_reasons(desk: Desk, reader: Reader) -> N
 )
 def test_today_is_narrowed_by_its_address(reader: Reader, question: str, shown: bool) -> None:
     assert ("summit in brussels" in reader.opens(f"/?{question}").text) is shown
+
+
+def test_today_can_be_narrowed_to_a_topic_and_survives_a_broken_watchlist(desk: Desk) -> None:
+    page = Outline(reader_of(desk).opens("/?topic=operations&within=7d").text)
+    chosen = [attributes for tag, attributes in page.elements if tag == "option" and "selected" in attributes]
+    assert [one["value"] for one in chosen] == ["operations"]
+
+    def broken() -> Watchlist:
+        raise WatchlistError("is not UTF-8 text", path="watchlist.yaml")
+
+    reader = Reader(page_over(desk.archive, Clock(desk.now), watchlist=broken))
+    assert "summit in brussels" in reader.opens("/").text
+    answer = reader.opens("/watchlist")
+    assert answer.status_code == 503
+    assert "watchlist.yaml: is not UTF-8 text" in answer.text
 
 
 def test_what_is_old_or_muted_is_not_of_today(own_desk: Desk) -> None:

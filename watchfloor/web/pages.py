@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -18,7 +19,7 @@ from starlette.routing import Route
 
 from storage import words
 from storage.desk import TermUse
-from watchfloor.errors import ArchiveError, QueryError
+from watchfloor.errors import ArchiveError, QueryError, WatchlistError
 from watchfloor.model import DeliveryState, Facets, Filters, Hits
 from watchfloor.web import asking, charts, guard, shows, syndication
 from watchfloor.web.address import FILTERS, Address
@@ -44,6 +45,7 @@ class Pages:
         self.desk = desk
         self.archive = desk.archive
         self.show = templates.page
+        self._beside = ThreadPoolExecutor(4, "facets")  # the database counts on one core while it searches on another
         self._uses: tuple[datetime, Sequence[TermUse]] | None = None
 
     def routes(self) -> list[Route]:
@@ -77,7 +79,14 @@ class Pages:
     def today(self, request: Request) -> Response:
         """Stories as they stand, most important or latest first."""
         stand = asking.stories_of(self.desk, Address.of("/", request.query_params.multi_items()), STORIES)
-        return self.show(request, "today", tab="today", stand=stand, choices=asking.WITHIN)
+        return self.show(request, "today", tab="today", stand=stand, choices=asking.WITHIN, topics=self._topics())
+
+    def _topics(self) -> Mapping[str, str]:
+        """The topics to choose from; none where the watchlist is broken, which its own page says."""
+        try:
+            return self.desk.watchlist().topics
+        except WatchlistError:
+            return {}
 
     def story(self, request: Request) -> Response:
         """One story, whole."""
@@ -118,9 +127,11 @@ class Pages:
         question = asking.Question(address.get("q"), None, Filters(), "date")
         try:
             question = asking.question_of(self.desk, address)
-            hits = asking.hits_of(self.desk, question, limit=HITS, after=address.get("after"))
+            counting = None
             if not address.get("after"):
-                facets = self.archive.facets(question.node, question.filters, most=FACETS)
+                counting = self._beside.submit(self.archive.facets, question.node, question.filters, most=FACETS)
+            hits = asking.hits_of(self.desk, question, limit=HITS, after=address.get("after"))
+            facets = counting.result() if counting else facets
         except (QueryError, ArchiveError) as refused:
             error = str(refused)
         return self.show(

@@ -1,4 +1,4 @@
-"""Searches that were given a name."""
+"""Searches that were given a name; an index by which a story finds the copies that were folded into its articles."""
 
 from __future__ import annotations
 
@@ -21,4 +21,8 @@ def upgrade() -> None:
         sa.Column("question", JSON, nullable=False),
         sa.Column("saved", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_saved_searches"),
+    )
+    folded = sa.text("duplicate_of IS NOT NULL")
+    op.create_index(
+        "ix_articles_duplicate_of", "articles", ["duplicate_of"], sqlite_where=folded, postgresql_where=folded
     )

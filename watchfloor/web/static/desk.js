@@ -26,6 +26,9 @@ function search() {
   field.select();
 }
 
+// On a phone the bar scrolls: the page one is on should be seen.
+document.querySelector("nav [aria-current=page]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 const KEYS = { j: () => step(1), k: () => step(-1), o: open, "/": search };
 
 document.addEventListener("keydown", (event) => {
