@@ -11,7 +11,14 @@ from zoneinfo import ZoneInfo
 from watchfloor.model import Filters
 from watchfloor.moments import read_moment
 
-FILTERS = ("source", "publisher", "country", "language", "topic", "entity")  # may be asked several times
+FILTERS = {  # what may be asked several times -> what a search calls it
+    "source": "sources",
+    "publisher": "publishers",
+    "country": "countries",
+    "language": "languages",
+    "topic": "topics",
+    "entity": "entities",
+}
 LONGEST = 20_000  # characters of a value that is looked at; the query language cuts for itself
 PAGING = "after"  # leads to another page of the same question
 
@@ -77,11 +84,11 @@ def filters_of(address: Address, zone: ZoneInfo, now: datetime) -> Filters:
     return Filters(
         since=read_moment(address.get("since"), zone, now),
         until=read_moment(address.get("until"), zone, now),
-        sources=address.all("source"),
-        topics=address.all("topic"),
-        entities=address.all("entity"),
-        publishers=address.all("publisher"),
-        countries=address.all("country"),
-        languages=address.all("language"),
         everything=bool(address.get("all")),
+        **names_of(address),
     )
+
+
+def names_of(address: Address) -> dict[str, tuple[str, ...]]:
+    """The names that narrow a search, as `Filters` and `SavedSearch` call them."""
+    return {field: address.all(name) for name, field in FILTERS.items()}

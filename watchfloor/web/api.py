@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException, Path, Query, Request
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 
 from storage import words
 from storage.desk import Card, Company, TermUse
@@ -20,7 +21,7 @@ from watchfloor import __version__
 from watchfloor.errors import ArchiveError, QueryError, WatchfloorError
 from watchfloor.model import Brief, DeliveryState, Facets, Hits, SavedSearch
 from watchfloor.web import asking, shows
-from watchfloor.web.address import Address
+from watchfloor.web.address import FILTERS, Address
 from watchfloor.web.asking import SAVED_NAME
 from watchfloor.web.desk import Desk
 
@@ -180,49 +181,48 @@ def article(desk: TheDesk, article: Number) -> dict[str, Any]:
     return record.as_json()
 
 
+class Narrowed(BaseModel):
+    """What a search may ask, in its address."""
+
+    q: Annotated[str | None, Field(max_length=20_000, description="the query language of `watchfloor search`")] = None
+    since: Annotated[str | None, Field(max_length=40, description="a date, a time, or an age such as 7d")] = None
+    until: Annotated[str | None, Field(max_length=40)] = None
+    source: Annotated[list[str], Field(max_length=50)] = []
+    publisher: Annotated[list[str], Field(max_length=50)] = []
+    country: Annotated[list[str], Field(max_length=50)] = []
+    language: Annotated[list[str], Field(max_length=50)] = []
+    topic: Annotated[list[str], Field(max_length=50)] = []
+    entity: Annotated[list[str], Field(max_length=50)] = []
+    all: Annotated[bool, Field(description="also what was judged irrelevant, or not at all")] = False
+    saved: Annotated[str | None, Field(max_length=60, description="a saved search, in place of all of these")] = None
+
+
+class Paged(Narrowed):
+    """The same with an order and a page."""
+
+    by: Literal["relevance", "date"] | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 20
+    after: Annotated[str | None, Field(max_length=100, description="the key that the page before gave")] = None
+
+
+class Counted(Narrowed):
+    """The same with how many values of a kind are wanted."""
+
+    most: Annotated[int, Field(ge=1, le=200)] = 20
+
+
 @router.get("/search")
-def search(
-    desk: TheDesk,
-    asked: Asked,
-    q: Word = None,
-    since: Word = None,
-    until: Word = None,
-    source: Words = [],  # noqa: B006
-    publisher: Words = [],  # noqa: B006
-    country: Words = [],  # noqa: B006
-    language: Words = [],  # noqa: B006
-    topic: Words = [],  # noqa: B006
-    entity: Words = [],  # noqa: B006
-    all: bool = False,
-    saved: Word = None,
-    by: Literal["relevance", "date"] | None = None,
-    limit: Limit = 20,
-    after: Word = None,
-) -> Hits:
-    """Articles, by the query language and filters, or by a saved search. `after` is the key the page before gave."""
-    return asking.hits_of(desk, asking.question_of(desk, asked), limit=limit, after=asked.get("after"))
+def search(desk: TheDesk, asked: Asked, question: Annotated[Paged, Query()]) -> Hits:
+    """Articles, by the query language and filters, or by a saved search."""
+    found = asking.question_of(desk, asked)
+    return asking.hits_of(desk, found, limit=question.limit, after=asked.get("after"))
 
 
 @router.get("/facets")
-def facets(
-    desk: TheDesk,
-    asked: Asked,
-    q: Word = None,
-    since: Word = None,
-    until: Word = None,
-    source: Words = [],  # noqa: B006
-    publisher: Words = [],  # noqa: B006
-    country: Words = [],  # noqa: B006
-    language: Words = [],  # noqa: B006
-    topic: Words = [],  # noqa: B006
-    entity: Words = [],  # noqa: B006
-    all: bool = False,
-    saved: Word = None,
-    most: Limit = 20,
-) -> Facets:
+def facets(desk: TheDesk, asked: Asked, question: Annotated[Counted, Query()]) -> Facets:
     """What all matches of a search have in common."""
-    question = asking.question_of(desk, asked)
-    return desk.archive.facets(question.node, question.filters, most=most)
+    found = asking.question_of(desk, asked)
+    return desk.archive.facets(found.node, found.filters, most=question.most)
 
 
 @router.get("/subject")
@@ -348,7 +348,7 @@ def saved_searches(desk: TheDesk) -> list[SavedSearch]:
 @router.put("/searches/{name}", status_code=204)
 def save_search(desk: TheDesk, name: Name, question: Question) -> None:
     """Keep a search under a name; one that had the name is replaced."""
-    desk.archive.save_search(SavedSearch(name, **_seen(asdict(question))), desk.clock())
+    desk.archive.save_search(SavedSearch(name, **_seen(question)), desk.clock())
 
 
 @router.delete("/searches/{name}", responses=MISSING | CONFLICT, status_code=204)
@@ -360,13 +360,10 @@ def forget_search(desk: TheDesk, name: Name) -> None:
         raise HTTPException(404, "no search is kept under that name")
 
 
-def _seen(values: dict[str, Any]) -> dict[str, Any]:
-    """Without characters that no database takes."""
-    return {
-        name: shows.seen(value) if isinstance(value, str) else tuple(map(shows.seen, value)) if value else value
-        for name, value in values.items()
-        if not isinstance(value, bool)
-    } | {name: value for name, value in values.items() if isinstance(value, bool)}
+def _seen(question: Question) -> dict[str, Any]:
+    """What it asks, without characters that no database takes."""
+    names = {name: tuple(map(shows.seen, getattr(question, name))) for name in FILTERS.values()}
+    return {"words": shows.seen(question.words), "everything": question.everything, **names}
 
 
 # -- the application --------------------------------------------------------------------------------------------------

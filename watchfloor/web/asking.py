@@ -12,12 +12,11 @@ from watchfloor.errors import QueryError
 from watchfloor.model import Filters, Hits, SavedSearch
 from watchfloor.query import Node, read_leniently
 from watchfloor.web import shows
-from watchfloor.web.address import FILTERS, Address, filters_of
+from watchfloor.web.address import FILTERS, Address, filters_of, names_of
 
 if TYPE_CHECKING:
     from watchfloor.web.desk import Desk
 
-NARROWS = ("sources", "publishers", "countries", "languages", "topics", "entities")  # of a kept search, as FILTERS
 WITHIN = {"1d": "day", "3d": "3 days", "7d": "week", "31d": "month"}
 SAVED_NAME = r"[a-z0-9][a-z0-9-]{0,59}"  # of a saved search: it stands in addresses and in the alerts file
 By = Literal["relevance", "date"]
@@ -88,21 +87,12 @@ def stories_of(desk: Desk, address: Address, size: int) -> Stand:
 
 def address_of(search: SavedSearch) -> str:
     """The page of a kept search: what it asks, to be asked on from there, and the name under which it is kept."""
-    filters = [(name, value) for name, kind in zip(FILTERS, NARROWS, strict=True) for value in getattr(search, kind)]
+    filters = [(name, value) for name, field in FILTERS.items() for value in getattr(search, field)]
     everything = ("all", "1" if search.everything else "")
     return Address("/search", (("kept", search.name), ("q", search.words), *filters, everything)).but()
 
 
 def kept_as(name: str, address: Address) -> SavedSearch:
     """The search of an address under a name."""
-    return SavedSearch(
-        name=name,
-        words=address.get("q"),
-        sources=address.all("source"),
-        topics=address.all("topic"),
-        entities=address.all("entity"),
-        publishers=address.all("publisher"),
-        countries=address.all("country"),
-        languages=address.all("language"),
-        everything=bool(address.get("all")),
-    )
+    everything = bool(address.get("all"))
+    return SavedSearch(name, words=address.get("q"), everything=everything, **names_of(address))
