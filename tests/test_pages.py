@@ -254,6 +254,7 @@ def test_a_story_can_be_muted_followed_joined_and_split(own_desk: Desk) -> None:
     for path, fields in (
         (f"/story/{story}/join", {"other": str(story)}),
         (f"/story/{story}/join", {"other": "x"}),
+        (f"/story/{story}/join", {"other": "9" * 30}),
         (f"/story/{story}/mark", {"wish": "sing"}),
         ("/story/999/mark", {"wish": "mute"}),
         ("/article/999/split", {}),

@@ -123,21 +123,21 @@ class Pages:
         kept = self.archive.saved_searches()
         if found := [one for one in kept if one.name == address.get("saved")]:
             return RedirectResponse(asking.address_of(found[0]), 303)
-        hits, facets, error = Hits(0), Facets(0), None
+        hits, facets, error, status = Hits(0), Facets(0), None, 200
         question = asking.Question(address.get("q"), None, Filters(), "date")
         try:
             question = asking.question_of(self.desk, address)
-            counting = None
-            if not address.get("after"):
-                counting = self._beside.submit(self.archive.facets, question.node, question.filters, most=FACETS)
+            counting = self._beside.submit(self._facets, question, first=not address.get("after"))
             hits = asking.hits_of(self.desk, question, limit=HITS, after=address.get("after"))
-            facets = counting.result() if counting else facets
-        except (QueryError, ArchiveError) as refused:
-            error = str(refused)
+            facets = counting.result()
+        except QueryError as refused:
+            error, status = str(refused), 400
+        except ArchiveError as refused:
+            error, status = str(refused), 503
         return self.show(
             request,
             "search",
-            status=400 if error else 200,
+            status=status,
             tab="search",
             words=question.words,
             question=question,
@@ -148,6 +148,13 @@ class Pages:
             kept=kept,
         )
 
+    def _facets(self, question: asking.Question, *, first: bool) -> Facets:
+        """What narrows the search further, on its first page; none where counting takes too long."""
+        try:
+            return self.archive.facets(question.node, question.filters, most=FACETS) if first else Facets(0)
+        except ArchiveError:
+            return Facets(0)
+
     def feed(self, request: Request) -> Response:
         """The same search for those who subscribe, newest first: Atom or JSON Feed."""
         address = Address.of("/search", request.query_params.multi_items())
@@ -155,7 +162,8 @@ class Pages:
         hits = asking.hits_of(self.desk, question, limit=FEED, after="")
         base = str(request.base_url).rstrip("/")
         items = syndication.items_of(hits.hits, base)
-        title = f"Watchfloor: {address.get('saved') or question.words or ', '.join(address.all('topic')) or 'newest'}"
+        asked = [question.words, *(value for name in FILTERS for value in address.all(name))]
+        title = f"Watchfloor: {address.get('saved') or ', '.join(filter(None, asked)) or 'newest'}"
         here, page = str(request.url), base + address.but()
         if request.url.path.endswith(".json"):
             body, kind = syndication.json_feed(title, items, here=here, page=page), "application/feed+json"
@@ -275,10 +283,12 @@ class Pages:
     async def join(self, request: Request) -> Response:
         """The same event: one story of two."""
         fields = await guard.read_form(request)
+        other = _digits(fields.get("other", ""))
+        if other is None:
+            return self._refused(request, "A story has a number.")
         try:
-            other = int(fields.get("other", ""))
             stays = await run_in_threadpool(self.archive.join_stories, _number(request, "story"), other)
-        except (ArchiveError, ValueError, OverflowError) as error:
+        except ArchiveError as error:
             return self._refused(request, str(error))
         return RedirectResponse(f"/story/{stays}", 303)
 
@@ -300,9 +310,10 @@ class Pages:
         """Let deliveries that ended badly be tried again: one, or all that died."""
         fields = await guard.read_form(request)
         wanted = fields.get("delivery", "")
-        if wanted and not (wanted.isascii() and wanted.isdigit() and len(wanted) < 19):
+        delivery = _digits(wanted)
+        if wanted and delivery is None:
             return self._refused(request, "A delivery has a number.")
-        ids = [int(wanted)] if wanted else None
+        ids = None if delivery is None else [delivery]
         await run_in_threadpool(self.archive.retry_deliveries, ids, self.desk.clock())
         return self._back(fields, "/deliveries")
 
@@ -377,6 +388,11 @@ def _number(request: Request, name: str) -> int:
     if number >= 1 << 63:
         raise HTTPException(404)
     return number
+
+
+def _digits(text: str) -> int | None:
+    """A number that a form sends, if it is one that a database holds."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def _name(request: Request) -> str:
