@@ -4,7 +4,7 @@ BIN := .venv/bin
 RUN := $(BIN)/watchfloor
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve demo test lint types eval armour soak audit licences lock clean
+.PHONY: help run serve demo test lint types eval armour soak audit licences bench lock clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ audit: requirements.lock  ## known vulnerabilities in what the lock installs (ne
 
 licences: .venv/developed  ## write docs/licences.md again from the packages' metadata
 	@$(BIN)/python -m bench.licences
+
+bench: .venv/developed  ## speed against feedparser, a naive loop and a peer, as ratios; minutes (SCALE=1: an hour)
+	@$(BIN)/python -m bench --scale $(or $(SCALE),0.2)
 
 lock:  ## make both locks again from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --no-header --python-version 3.11 --extra build \

@@ -4,6 +4,7 @@ naive      a loop in one process: feedparser on whole feeds, `trafilatura.extrac
 reader     the library of that name: its update of all feeds
 aiohttp    a bare loop of conditional requests
 polls      ours, but for the pages: polls what is due and keeps the entries
+shards     ours: one of several workers on one archive
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import asyncio
 import importlib
 import json
+import os
 import re
 import sqlite3
 import sys
@@ -20,6 +22,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+SHARDS = 8
 TERMS = (
     "military|army|navy|troops|missile|drone|defence|defense|minister of war|warship|frigate|airspace|nuclear|"
     "ceasefire|brigade|artillery|nato|pentagon|submarine|fighter jet|air force|armed forces|sanctions|air defence|"
@@ -109,11 +112,29 @@ def polls(addresses: list[str], folder: Path) -> None:
     print(json.dumps({"entries": report.entries, "failed": report.failed, "seconds": time.perf_counter() - began}))
 
 
+def shards(addresses: list[str], folder: Path) -> None:
+    """Ours: the shards of a cycle that BENCH_SHARDS names, as one worker of several takes them."""
+    from watchfloor import pipeline, settings, wiring
+    from watchfloor.ports import Shard
+    from watchfloor.report import Report
+
+    async def watch() -> Report:
+        report = Report()
+        async with wiring.open_floor(settings.load()) as floor:
+            wanted = [int(index) for index in os.environ["BENCH_SHARDS"].split(",")]
+            shards = [Shard(index, SHARDS) for index in wanted]
+            await asyncio.gather(*(pipeline.watch(floor, report, shard=one, everything=True) for one in shards))
+        return report
+
+    print(json.dumps(asyncio.run(watch()).as_json()))
+
+
 CONTENDERS: dict[str, Callable[[list[str], Path], None]] = {
     "naive": naive,
     "reader": reader,
     "aiohttp": bare_aiohttp,
     "polls": polls,
+    "shards": shards,
 }
 
 if __name__ == "__main__":

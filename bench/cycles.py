@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sqlite3
 import tempfile
 import urllib.request
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ class Desk:
     folder: Path
     port: int
     feeds: int
+    database: str = ""  # a PostgreSQL URL; none: a SQLite file in the folder
 
     @property
     def addresses(self) -> list[str]:
@@ -35,7 +35,7 @@ class Desk:
     def environment(self, **more: str) -> dict[str, str]:
         return {
             "PYTHONPATH": str(ROOT),
-            "WATCHFLOOR_DATABASE_URL": f"sqlite:///{self.folder}/ours.db",
+            "WATCHFLOOR_DATABASE_URL": self.database or f"sqlite:///{self.folder}/ours.db",
             "WATCHFLOOR_SOURCES": str(self.folder / "sources.yaml"),
             "WATCHFLOOR_WATCHLIST": str(ROOT / "watchlist.yaml"),
             "WATCHFLOOR_ALLOW_ADDRESSES": "127.0.0.0/8",
@@ -57,9 +57,11 @@ class Desk:
         with urllib.request.urlopen(f"{self.addresses[0].removesuffix('/feed')}/edition/{edition}"):
             pass
 
-    def runs(self, contender: str) -> Run:
-        arguments = ["-m", "bench.contenders", contender, "--addresses", "addresses", "--folder", "."]
-        return runs.run(arguments, self.environment(), self.folder)
+    def runs(self, contender: str, **settings: str) -> Run:
+        return runs.run(self.arguments(contender), self.environment(**settings), self.folder)
+
+    def arguments(self, contender: str) -> list[str]:
+        return ["-m", "bench.contenders", contender, "--addresses", "addresses", "--folder", "."]
 
     def cycles(self, **settings: str) -> Run:
         arguments = ["-m", "watchfloor", "run", "--now", "--format", "json"]
@@ -67,8 +69,12 @@ class Desk:
 
     def forget_pages(self) -> None:
         """As if the pages of the first edition had all been read: they are not what is measured."""
-        with sqlite3.connect(self.folder / "ours.db") as archive:
-            archive.execute("DELETE FROM work")
+        from storage.engine import open_archive
+
+        archive = open_archive(self.environment()["WATCHFLOOR_DATABASE_URL"])
+        with archive._database.write() as connection:
+            connection.exec_driver_sql("DELETE FROM work")
+        archive.close()
 
     @contextmanager
     def put_aside(self) -> Iterator[None]:

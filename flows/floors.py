@@ -1,36 +1,42 @@
-"""One floor for a process, however many tasks of it are at work: they share the door's politeness and the parsers."""
+"""One floor for all tasks of one event loop: they share the door's politeness and the parsers."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from weakref import WeakKeyDictionary
 
 from watchfloor import settings, wiring
 from watchfloor.pipeline import Floor
 
 
 class _Shared:
-    """The process's floor, with the number of its users; the last one out closes it."""
+    """A loop's floor, with the number of its users; the last one out closes it."""
 
     def __init__(self) -> None:
         self.users = 0
+        self.opening = asyncio.Lock()
         self.floor: Floor | None = None
         self.stack = AsyncExitStack()
 
 
-_shared = _Shared()
+# A process has one loop, but for a worker of Dask, which runs each task in a thread with a loop of its own.
+_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, _Shared] = WeakKeyDictionary()
 
 
 @asynccontextmanager
-async def floor_of_this_process() -> AsyncIterator[Floor]:
-    """The floor, opened from the environment by the first user. All users are tasks of one event loop."""
-    _shared.users += 1
+async def floor_of_this_loop() -> AsyncIterator[Floor]:
+    """The floor, opened from the environment by the first user."""
+    mine = _shared.setdefault(asyncio.get_running_loop(), _Shared())
+    mine.users += 1
     try:
-        if _shared.floor is None:
-            _shared.floor = await _shared.stack.enter_async_context(wiring.open_floor(settings.load()))
-        yield _shared.floor
+        async with mine.opening:
+            if mine.floor is None:
+                mine.floor = await mine.stack.enter_async_context(wiring.open_floor(settings.load()))
+        yield mine.floor
     finally:
-        _shared.users -= 1
-        if not _shared.users:
-            _shared.floor = None
-            await _shared.stack.aclose()
+        mine.users -= 1
+        if not mine.users:
+            mine.floor = None
+            await mine.stack.aclose()

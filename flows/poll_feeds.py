@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
 from typing import Any
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import acreate_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
+from prefect.task_runners import TaskRunner
 
-from flows.floors import floor_of_this_process
+from flows.floors import floor_of_this_loop
 from watchfloor import pipeline, settings
-from watchfloor.errors import FetchError
+from watchfloor.errors import ConfigurationError, FetchError
 from watchfloor.pipeline import Floor
 from watchfloor.ports import Shard
 from watchfloor.report import Report
@@ -25,25 +25,50 @@ SHARDS = 8  # a task costs about 46 ms of CPU: eight of them are 1-2 % of a cycl
 async def watch_shard(index: int, count: int) -> dict[str, Any]:
     """Poll, collect and judge the hosts of one shard; returns the counts."""
     report = Report()
-    async with floor_of_this_process() as floor:
+    async with floor_of_this_loop() as floor:
         await pipeline.watch(floor, report, shard=Shard(index, count))
-    return asdict(report)
+    return report.as_counts()
 
 
 @flow(name="poll feeds", description="Poll what is due, read, judge, group, alert.")
 async def poll_feeds(shards: int = SHARDS) -> dict[str, Any]:
     """One cycle. Failures of feeds and pages are rows in the archive; the flow fails when the house does."""
-    async with floor_of_this_process() as floor:
+    async with floor_of_this_loop() as floor:
         began = floor.clock()
         report = Report()
-        for counts in await asyncio.gather(*(watch_shard(index, shards) for index in range(shards))):
-            report.add(Report(**counts))
+        for counts in await _watch_all(shards, settings.load().dask):
+            report.add(Report.of_counts(counts))
         await pipeline.finish(floor, report, began)
         await ping(floor)
     done = report.as_json()
     await acreate_table_artifact(key="cycle", table=rows_of(done), description="What the last cycle did.")
     emit_event("watchfloor.cycle.completed", resource={"prefect.resource.id": "watchfloor.floor"}, payload=done)
     return done
+
+
+async def _watch_all(shards: int, dask: str | None) -> list[dict[str, Any]]:
+    """The counts of each shard; here, or on the workers of a Dask cluster."""
+    if dask is None:
+        return await asyncio.gather(*(watch_shard(index, shards) for index in range(shards)))
+    elsewhere = watch_shards.with_options(task_runner=_dask_runner(dask))
+    return await asyncio.to_thread(elsewhere, shards)
+
+
+@flow(name="watch shards", description="The shards of one cycle, on the workers of a Dask cluster.")
+def watch_shards(shards: int) -> list[dict[str, Any]]:
+    """Every shard is a task; a worker that dies costs the cluster a second try, and the archive's leases hold."""
+    futures = [watch_shard.submit(index, shards) for index in range(shards)]
+    return [future.result() for future in futures]  # type: ignore[misc]  # of an asynchronous task, awaited there
+
+
+def _dask_runner(address: str) -> TaskRunner[Any]:
+    try:
+        from prefect_dask.task_runners import DaskTaskRunner
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"WATCHFLOOR_DASK needs the package {error.name}", hint="pip install 'watchfloor[dask]'"
+        ) from None
+    return DaskTaskRunner(address=address)
 
 
 async def ping(floor: Floor) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
-from flows.floors import floor_of_this_process
+from flows.floors import floor_of_this_loop
 from watchfloor import pipeline
 from watchfloor.report import Report
 
@@ -13,6 +13,6 @@ from watchfloor.report import Report
 async def send_alerts() -> dict[str, int]:
     """Send what is due; returns how many were sent, wait, and died."""
     report = Report()
-    async with floor_of_this_process() as floor:
+    async with floor_of_this_loop() as floor:
         await pipeline.deliver(floor, report)
     return {"sent": report.sent, "pending": report.pending, "dead": report.dead}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
-from flows.floors import floor_of_this_process
+from flows.floors import floor_of_this_loop
 from watchfloor import pipeline
 from watchfloor.report import Report
 
@@ -13,7 +13,7 @@ from watchfloor.report import Report
 async def write_digest() -> dict[str, int]:
     """Write what is due, once; returns how many digests were written and sent."""
     report = Report()
-    async with floor_of_this_process() as floor:
+    async with floor_of_this_loop() as floor:
         pipeline.write_digests(floor, report)
         await pipeline.deliver(floor, report)
     return {"written": report.alerts, "sent": report.sent}

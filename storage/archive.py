@@ -20,6 +20,7 @@ from sqlalchemy import insert
 
 from storage import (
     care,
+    census,
     desk,
     facets,
     handwork,
@@ -47,6 +48,7 @@ from watchfloor.model import (
     Alert,
     Article,
     Brief,
+    Census,
     Collected,
     Coverage,
     Delivery,
@@ -308,6 +310,11 @@ class SqlArchive:
         """Whether these files of the user's were read well, and all was done with them, by an earlier cycle."""
         with self._database.read() as connection:
             return quiet.knows(connection, files)
+
+    def census(self, now: datetime) -> Census:
+        """The archive in numbers."""
+        with self._database.read() as connection:
+            return census.take(connection, now)
 
     def last_cycle(self) -> datetime | None:
         """See `ports.Archive`."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, bindparam, exists, insert, select, update
+from sqlalchemy import Connection, Row, Table, and_, bindparam, exists, insert, select, true, update
 
 from storage.dialects import chunks, insert_unknown, put
-from storage.leases import is_due, is_free, is_in, lease_end
+from storage.leases import due_ranges, is_due, is_free, is_in, lease_end
 from storage.mapping import entry_values, host_values, source_of, source_values, state_of, state_values
 from storage.schema import ArticleRow, EntryKeyRow, EntryRow, HostRow, SourceRow, WorkRow
 from watchfloor.model import Entry, FeedState, Grade, PollJob, PollOutcome, Source
@@ -64,15 +64,15 @@ def claim_sources(
     )
     for chunk in chunks(but_not):
         wanted = and_(wanted, SourceRow.id.not_in(chunk))
-    if not everything:
-        wanted = and_(wanted, is_due(SourceRow.next_at, now))
-    rows = connection.execute(
-        select(*SourceRow.__table__.columns)
-        .where(wanted)
-        .order_by(SourceRow.next_at.nulls_first(), SourceRow.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all()
+    rows: list[Row[Any]] = []
+    for due in [true()] if everything else due_ranges(SourceRow.next_at, now):
+        rows += connection.execute(
+            select(*SourceRow.__table__.columns)
+            .where(wanted, due)
+            .order_by(SourceRow.next_at.nulls_first(), SourceRow.id)
+            .limit(limit - len(rows))
+            .with_for_update(skip_locked=True)
+        ).all()
     for chunk in chunks(row.id for row in rows):
         connection.execute(update(SourceRow).where(SourceRow.id.in_(chunk)).values(owner=owner, until=until))
     return [PollJob(source_of(row), state_of(row)) for row in rows]

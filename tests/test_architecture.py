@@ -24,6 +24,8 @@ ONE_ROOM = {
     "alembic": ("storage/",),
     "apprise": ("alerts/",),
     "prefect": ("flows/",),
+    "prefect_dask": ("flows/",),
+    "prometheus_client": ("watchfloor/web/metrics.py",),
     "cyclopts": ("watchfloor/cli/",),
     "starlette": ("watchfloor/web/",),
     "fastapi": ("watchfloor/web/",),

@@ -8,10 +8,11 @@ points of the title or text they belong to; `end` is exclusive.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 Field = Literal["title", "text"]
 
@@ -639,3 +640,37 @@ class Labelled:
             "score": self.score,
             "at": self.at,
         }
+
+
+# -- Census: the archive in numbers -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What is due at a stage: how many rows, and for how many seconds the oldest of them."""
+
+    waiting: int = 0
+    oldest: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LastCycle:
+    """The last cycle that ended well; `report` is what `run --format json` printed of it."""
+
+    ended: datetime
+    report: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """How much there is of everything, by kind, and what waits."""
+
+    sources: Mapping[str, int]  # health -> how many
+    entries: int
+    articles: Mapping[str, int]  # grade -> how many
+    verdicts: Mapping[str, int]
+    stories: int
+    alerts: Mapping[str, int]  # kind -> how many
+    deliveries: Mapping[str, int]  # state -> how many
+    queues: Mapping[str, Queue]  # poll, collect, judge, sum up, deliver
+    last_cycle: LastCycle | None

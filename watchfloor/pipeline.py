@@ -46,6 +46,7 @@ from watchfloor.model import Alert, Article, Collected, Delivery, PageJob, PollJ
 from watchfloor.ports import Answer, Archive, Clock, Door, Judged, Namer, Parsers, Sender, Shard, Tell
 from watchfloor.report import Report
 from watchfloor.routes import Route
+from watchfloor.timing import Times
 from watchfloor.weighing import named, weigh
 
 SOURCES_AT_ONCE = 256  # claimed at the same time; the door says how many are asked
@@ -85,6 +86,7 @@ class Floor:
     jitter: Callable[[], float] = random.random  # 0..1, upward only
     watcher: Watcher = field(default_factory=Watcher)
     namer: Callable[[], Namer | None] = lambda: None  # adds the names that are not on the list
+    times: Times = field(default_factory=Times)
     files: str = ""  # a digest of the user's files, as they were read
 
 
@@ -121,6 +123,7 @@ async def watch(floor: Floor, report: Report, *, shard: Shard = WHOLE, everythin
         stages.create_task(entries.run(poll(floor, report, entries, shard=shard, everything=everything)))
         stages.create_task(texts.run(collect(floor, report, entries, texts, shard=shard)))
         stages.create_task(judge(floor, report, texts))
+    report.spend(floor.times.take())
 
 
 class Stage:
@@ -165,7 +168,7 @@ class Stage:
 async def poll(floor: Floor, report: Report, out: Stage, *, shard: Shard, everything: bool) -> None:
     """Ask what is due until nothing is. A source is asked once a cycle, whatever its schedule says afterwards."""
     done: set[str] = set()
-    kept = Gathering(partial(floor.archive.keep_polls, floor.owner))
+    kept = Gathering(floor.times.timed("keep polls", partial(floor.archive.keep_polls, floor.owner)))
     while jobs := _claim_sources(floor, shard, everything, done):
         done.update(job.source.id for job in jobs)
         async with asyncio.TaskGroup() as asking:
@@ -274,7 +277,7 @@ def _failed_poll(floor: Floor, job: PollJob, error: WatchfloorError, answer: Ans
 async def collect(floor: Floor, report: Report, entries: Stage, out: Stage, *, shard: Shard) -> None:
     """Ask for the page of every entry that waits for it, also of those that an earlier cycle left."""
     more = True
-    kept = Gathering(partial(floor.archive.keep_pages, floor.owner))
+    kept = Gathering(floor.times.timed("keep pages", partial(floor.archive.keep_pages, floor.owner)))
     while more:
         jobs = floor.archive.claim_pages(
             floor.owner, floor.clock(), leases.PAGE_LEASE, shard=shard, limit=PAGES_AT_ONCE
@@ -333,9 +336,11 @@ async def judge(floor: Floor, report: Report, texts: Stage) -> None:
 
 
 def _settle(floor: Floor, report: Report, batch: Sequence[Article]) -> None:
-    judged = _name_safely(floor.namer(), [_weigh_safely(floor.matcher(), article) for article in batch])
+    with floor.times.spent("judge"):
+        judged = _name_safely(floor.namer(), [_weigh_safely(floor.matcher(), article) for article in batch])
     now = floor.clock()
-    settled = floor.archive.settle(floor.owner, judged, stories.group, _teller(floor, now), now)
+    with floor.times.spent("settle"):
+        settled = floor.archive.settle(floor.owner, judged, stories.group, _teller(floor, now), now)
     report.judged += sum(one.verdict.judged for one in judged)
     report.not_judged += sum(not one.verdict.judged for one in judged)
     report.relevant += settled.relevant

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,11 +31,28 @@ class Report:
     unknown: int = 0
     pending: int = 0
     seconds: float = 0.0
+    stages: dict[str, float] = field(default_factory=dict)  # seconds that tasks spent there, in sum
 
     def add(self, other: Report) -> None:
         """Count another shard's work in."""
         for name in self.__slots__:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+            if name != "stages":
+                setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.spend(other.stages)
+
+    def spend(self, stages: Mapping[str, float]) -> None:
+        """Count time in."""
+        for stage, seconds in stages.items():
+            self.stages[stage] = self.stages.get(stage, 0.0) + seconds
+
+    def as_counts(self) -> dict[str, Any]:
+        """The fields as plain data, for another process; `of_counts` reads them back."""
+        return {name: getattr(self, name) for name in self.__slots__} | {"grades": dict(self.grades)}
+
+    @classmethod
+    def of_counts(cls, counts: Mapping[str, Any]) -> Report:
+        """The report whose `as_counts` these are."""
+        return cls(**{**counts, "grades": Counter(counts["grades"])})
 
     @property
     def nobody_answered(self) -> bool:
@@ -58,4 +76,5 @@ class Report:
             "alerts": {"created": self.alerts},
             "deliveries": {"sent": self.sent, "pending": self.pending, "dead": self.dead, "unknown": self.unknown},
             "seconds": round(self.seconds, 2),
+            "stages": {stage: round(seconds, 2) for stage, seconds in sorted(self.stages.items())},
         }

@@ -80,6 +80,10 @@ class Settings(BaseSettings):
     )
     keep_raw_days: int = Field(default=30, ge=0, description="Days for which the raw pages are kept, compressed.")
     keep_text_days: int = Field(default=180, ge=1, description="Days for which texts that did not match are kept.")
+    dask: str | None = Field(
+        default=None,
+        description="A Dask scheduler, tcp://HOST:PORT, on whose workers the shards of a cycle run. Default: here.",
+    )
     ner_model: str = Field(
         default="",
         description="A spaCy model that looks for names the watchlist lacks, such as en_core_web_sm. Default: none.",

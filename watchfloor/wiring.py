@@ -182,7 +182,9 @@ async def open_floor(settings: Settings, watcher: Watcher | None = None) -> Asyn
     Every file of the user's that has changed is read, and faults raised, before anything is written.
     """
     from watchfloor.pipeline import Floor, Watcher
+    from watchfloor.timing import TimedDoor, TimedParsers, Times
 
+    times = Times()
     files = digest_of_files(settings)
     with _known_archive(settings) as known:
         unchanged = known is not None and known.knows(files)
@@ -204,14 +206,15 @@ async def open_floor(settings: Settings, watcher: Watcher | None = None) -> Asyn
             yield Floor(
                 owner=leases.owner_of_this_process(),
                 archive=archive,
-                door=door,
-                parsers=parsers,
+                door=TimedDoor(door, times),
+                parsers=TimedParsers(parsers, times),
                 sender=sender,
                 matcher=matcher,
                 routes=_routes(settings, policy, archive),
                 clock=now,
                 watcher=watcher or Watcher(),
                 namer=namer,
+                times=times,
                 files=files,
             )
 

@@ -11,6 +11,7 @@ from watchfloor.cli.printing import console
 from watchfloor.cli.sums import summary, when_due
 from watchfloor.pipeline import Floor, Watcher
 from watchfloor.report import Report
+from watchfloor.timing import Times
 
 if TYPE_CHECKING:
     from watchfloor.model import Alert, Collected, FeedState, PageJob, PollJob, PollOutcome
@@ -35,6 +36,7 @@ class Screen(Watcher):
         self.counts: Counter[str] = Counter()
         self._line: Any = None
         self._deliveries = False
+        self.times = Times()
         self._states: Callable[[], Mapping[str, FeedState]] = dict
 
     def progress(self, floor: Floor) -> Any:
@@ -44,6 +46,7 @@ class Screen(Watcher):
 
         self._deliveries = bool(floor.sender.targets)
         self._states = floor.archive.states
+        self.times = floor.times
         self._line = Status("asking the sources ...", console=Console(stderr=True))
         return self._line
 

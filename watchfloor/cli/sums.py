@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from watchfloor.cli.printing import when
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from watchfloor.report import Report
+    from watchfloor.timing import Slow
+
+SHOWN = 5  # of the slowest of each stage
 
 
 def when_due(sources: int, due: datetime | None, zone: ZoneInfo) -> str:
@@ -34,4 +38,13 @@ def summary(report: Report) -> list[str]:
             f"{report.unknown} unknown."
         )
     lines.append(f"Took {report.seconds:.1f} s.")
+    return lines
+
+
+def profile_lines(stages: Mapping[str, float], slowest: Mapping[str, Sequence[Slow]]) -> list[str]:
+    """Where the time went: the stages, and the slowest pieces of those whose pieces have names."""
+    lines = ["Seconds that tasks spent, in sum (they wait side by side):"]
+    lines += [f"  {stage:<12}{seconds:9.2f}" for stage, seconds in sorted(stages.items(), key=lambda one: -one[1])]
+    for stage, slow in slowest.items():
+        lines += [f"The slowest, {stage}:", *(f"  {one.seconds:7.2f} s  {one.what}" for one in slow[:SHOWN])]
     return lines

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +15,7 @@ from watchfloor import wiring
 from watchfloor.cli import DONE, FAILED
 from watchfloor.cli.options import CycleOptions, Format
 from watchfloor.cli.printing import as_json, print_hits
-from watchfloor.cli.sums import summary, when_due
+from watchfloor.cli.sums import profile_lines, summary, when_due
 from watchfloor.model import Filters
 from watchfloor.report import Report
 from watchfloor.settings import NO_CONTACT, load, shipped
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 def run(
     *,
     now: Annotated[bool, Parameter(negative="")] = False,
+    profile: Annotated[bool, Parameter(negative="")] = False,
+    profile_to: Path | None = None,
     format: Format = "table",
     options: CycleOptions = CycleOptions(),  # noqa: B008 - frozen, and cyclopts reads it
 ) -> int:
@@ -37,13 +41,18 @@ def run(
     ----------
     now
         Poll every source, due or not, but none that asked us to wait.
+    profile
+        Say where the time went: seconds in each stage, and the slowest feeds and pages.
+    profile_to
+        Write what Python's own profiler (cProfile) saw of this process to a file.
     format
         table, or json: one object with the counts.
     """
     settings = options.settings()
-    if not now and (rest := wiring.rests(settings)) is not None:
+    if not (now or profile or profile_to) and (rest := wiring.rests(settings)) is not None:
         return _say_nothing(rest, settings, format)
-    report = _run(settings, everything=now, quiet=format == "json")
+    with _profiled(profile_to):
+        report = _run(settings, everything=now, quiet=format == "json", profile=profile)
     if settings.contact is None:
         print(f"watchfloor: {NO_CONTACT}", file=sys.stderr)
     if not report.nobody_answered:
@@ -63,17 +72,32 @@ def _say_nothing(rest: Rest, settings: Settings, format: Format) -> int:
     return DONE
 
 
-def _run(settings: Settings, *, everything: bool, quiet: bool) -> Report:
+@contextmanager
+def _profiled(path: Path | None) -> Iterator[None]:
+    if path is None:
+        yield
+        return
+    import cProfile
+
+    profiler = cProfile.Profile()
+    with profiler:
+        yield
+    profiler.dump_stats(path)
+
+
+def _run(settings: Settings, *, everything: bool, quiet: bool, profile: bool) -> Report:
     import asyncio
 
     from watchfloor.cli import screen  # and with it what a cycle that has nothing to do need not wait for
 
     shown = screen.Screen(settings, quiet=quiet)
     report = asyncio.run(screen.cycle(settings, shown, everything=everything))
+    slowest = shown.times.slowest() if profile else {}
     if quiet:
-        print(as_json(report.as_json()))
+        print(as_json(report.as_json() | ({"slowest": slowest} if profile else {})))
     else:
         shown.sum_up(report)
+        print(*profile_lines(report.stages, slowest) if profile else (), sep="\n", end="\n" if profile else "")
     return report
 
 

@@ -22,7 +22,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from watchfloor.errors import QueryError, WatchfloorError
-from watchfloor.web import guard
+from watchfloor.web import guard, metrics
 from watchfloor.web.api import make_api
 from watchfloor.web.desk import Desk, Templates
 from watchfloor.web.pages import Pages
@@ -47,6 +47,7 @@ def make_app(desk: Desk, *, every: timedelta) -> guard.Guard:
             Route("/healthz", liveness(desk.archive, every, desk.clock)),
             Mount("/api", make_api(desk)),
             Mount("/static", Assets(directory=str(files("watchfloor.web").joinpath("static")))),
+            metrics.route(desk.archive, desk.clock),
             *pages.routes(),
         ],
         exception_handlers={

@@ -1,0 +1,72 @@
+"""Several processes on one PostgreSQL: nothing is done twice, whoever dies in the middle."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from storage.engine import open_archive
+from tests.postgres import fresh_database
+from tests.watching import environment_for, paper_in_a_thread
+from watchfloor.demo.newspaper import Newspaper
+from watchfloor.model import Filters
+
+RUN = [sys.executable, "-m", "watchfloor", "run", "--now"]
+
+
+def start(folder: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    whole = {**os.environ, **environment}
+    return subprocess.Popen(
+        RUN, cwd=folder, env=whole, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+
+
+def pages(paper: Newspaper) -> Counter[str]:
+    return Counter(path for path, _ in list(paper.asked) if path.endswith(".html"))
+
+
+def kill_in_the_middle(worker: subprocess.Popen[bytes], paper: Newspaper) -> None:
+    """As soon as the first page is asked for: some entries are kept then, and some pages are in somebody's hands."""
+    ends = time.monotonic() + 60
+    while not pages(paper) and worker.poll() is None and time.monotonic() < ends:
+        time.sleep(0.01)
+    os.killpg(worker.pid, signal.SIGKILL)
+    worker.wait()
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+def test_workers_share_one_archive_and_one_is_killed(tmp_path: Path, workers: int) -> None:
+    with paper_in_a_thread() as paper:
+        environment = environment_for(paper, tmp_path) | {"WATCHFLOOR_DATABASE_URL": fresh_database()}
+        archive = open_archive(environment["WATCHFLOOR_DATABASE_URL"])
+        first = [story for story in paper.stories if story.edition == 1]
+        running = [start(tmp_path, environment) for _ in range(workers)]
+        kill_in_the_middle(running[0], paper)
+        assert [worker.wait(120) for worker in running[1:]] == [0] * (workers - 1)
+        assert start(tmp_path, environment).wait(120) == 0  # what the dead one held is free at once
+
+        hits = archive.search(None, Filters(everything=True), limit=100, after=None, by="date").hits
+        left = archive.census(hits[0].first_seen).queues
+        told = [alert.alert.key for alert in archive.list_alerts()]
+        archive.close()
+    assert len(hits) == len({hit.url for hit in hits}) == len(first)
+    assert sum(queue.waiting for stage, queue in left.items() if stage != "poll") == 0
+    assert len(told) == len(set(told)) == 1
+    asked = pages(paper)
+    assert len(asked) == len(first)
+    assert sum(asked.values()) <= len(asked) + environment_pages(
+        environment
+    )  # again only what the dead one had in hand
+
+
+def environment_pages(environment: Mapping[str, str]) -> int:
+    """How many pages a worker may have asked for without having kept them: its connections to the one host."""
+    return int(environment["WATCHFLOOR_HOST_CONNECTIONS"])
