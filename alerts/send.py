@@ -19,16 +19,18 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from pebble import ProcessExpired, ProcessPool
 
-from alerts import plugins
 from alerts.config import Address
-from alerts.plugins import Plugin, Slack
 from alerts.render import Message, render
 from watchfloor.model import Alert, Delivery, SendOutcome
 from watchfloor.ports import Target
+
+if TYPE_CHECKING:  # Apprise takes a quarter of a second to import: not before something is sent
+    from alerts.plugins import Plugin
 
 ATTEMPT = timedelta(seconds=60)  # a large mail over a slow line ends well before; a dripping server never does
 PATIENCE = timedelta(seconds=60)  # for the target's turn and a free worker, on top of that
@@ -136,6 +138,8 @@ class AppriseSender:
         return outcome
 
     def _running(self) -> ProcessPool:
+        from alerts.plugins import Slack
+
         with self._opening:
             if self._pool is None:
                 # Not fork: the caller has threads. Where Slack is comes along, as a test may have moved it.
@@ -172,12 +176,16 @@ _loaded: dict[str, Plugin] = {}
 
 
 def _prepare(urls: Mapping[str, str], slack: str) -> None:
-    Slack.webhook_url = slack
+    from alerts import plugins
+
+    plugins.Slack.webhook_url = slack
     plugins.quieten()
     _urls.update(urls)
 
 
 def _deliver(target: str, message: Message, message_id: str, refers_to: str | None) -> SendOutcome:
+    from alerts import plugins
+
     if target not in _loaded:
         plugin = plugins.load(_urls[target])
         if plugin is None:
