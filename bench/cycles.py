@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import runs
+from bench.material import FRESH
 from bench.runs import Run, Table, middle
 from bench.site import host
 
@@ -136,7 +137,7 @@ def _cycles_with_news(table: Table, at: Desk, rounds: int) -> None:
             ours, naive = at.cycles(), at.runs("naive")
         found.append((ours, naive))
     said = _said(found[0][0])
-    assert said["entries"]["new"] == _said(found[0][1])["new"]
+    assert said["entries"]["new"] == FRESH * at.feeds >= _said(found[0][1])["new"] > 3 * at.feeds  # it loses some feeds
     pages = said["entries"]["new"]
     wall, cpu = middle([o.wall for o, _ in found]), middle([o.cpu for o, _ in found])
     table.add(
