@@ -19,6 +19,7 @@ from tests.watching import environment_for, paper_in_a_thread
 from watchfloor.demo.newspaper import Newspaper
 from watchfloor.model import Filters
 
+ALL = os.environ.get("WATCHFLOOR_ARMOUR") == "all"
 RUN = [sys.executable, "-m", "watchfloor", "run", "--now"]
 
 
@@ -42,7 +43,7 @@ def kill_in_the_middle(worker: subprocess.Popen[bytes], paper: Newspaper) -> Non
     worker.wait()
 
 
-@pytest.mark.parametrize("workers", [2, 4])
+@pytest.mark.parametrize("workers", [2, 4] if ALL else [2])
 def test_workers_share_one_archive_and_one_is_killed(tmp_path: Path, workers: int) -> None:
     with paper_in_a_thread() as paper:
         environment = environment_for(paper, tmp_path) | {"WATCHFLOOR_DATABASE_URL": fresh_database()}
