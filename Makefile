@@ -32,7 +32,7 @@ eval: .venv/developed  ## the quality of filter, grouping and extraction, with t
 	@$(BIN)/python -m pytest tests/eval -q -s
 
 armour: .venv/developed  ## hostile input, kills, full disks, fuzzing, in full: an hour or two, results are printed
-	@WATCHFLOOR_ARMOUR=all $(BIN)/python -m pytest tests/armour -q -s
+	@WATCHFLOOR_ARMOUR=all $(BIN)/python -m pytest tests/armour tests/test_delivery.py -q -s
 
 soak: .venv/developed  ## an hour of 200 feeds with new items each minute: does it grow? (MINUTES=60)
 	@$(BIN)/python -m bench.soak $(or $(MINUTES),60)

@@ -29,7 +29,7 @@ from apprise.plugins.base import NotifyBase
 from apprise.plugins.slack import NotifySlack, SlackMode
 from urllib3.exceptions import MaxRetryError
 
-from alerts.render import Message
+from alerts.render import PICTURE, Message
 from watchfloor.model import SendOutcome
 
 with warnings.catch_warnings():  # Apprise's mail loads PGPy's shims, which ask for the deprecated imghdr
@@ -175,6 +175,12 @@ class Mail(NotifyEmail):  # type: ignore[no-untyped-call]  # Apprise is half typ
                 mail[name] = value
         mail.set_content(message.text)
         mail.add_alternative(message.html, subtype="html")
+        if message.picture:
+            html = mail.get_body(("html",))
+            assert html is not None
+            html.add_related(
+                message.picture, "image", "png", cid=f"<{PICTURE}>", filename="picture.png", disposition="inline"
+            )
         return mail
 
     def _connect(self) -> _Smtp:
@@ -340,7 +346,7 @@ class Other:
     def deliver(self, message: Message, message_id: str, refers_to: str | None) -> SendOutcome:
         """Apprise knows yes and no only: no means that it is tried again."""
         # Discord and others call people by `@everyone` in any text: a word joiner after the @ keeps them asleep.
-        body = message.html.replace("@", "@\N{WORD JOINER}")
+        body = message.plain_html.replace("@", "@\N{WORD JOINER}")
         if self._apprise.notify(body=body, title=message.title, body_format=NotifyFormat.HTML):
             return SendOutcome("sent")
         return SendOutcome("retry", "the service did not take it")

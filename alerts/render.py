@@ -11,6 +11,8 @@ goes into mail alone, where it is one tamed line that the mail library encodes.
 from __future__ import annotations
 
 import unicodedata
+from base64 import b64encode
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,6 +25,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, select_autoescape
 
+from alerts.charts import Counts, bars
 from watchfloor.model import Alert, Brief, Grade
 
 LONGEST_LINE = 300  # of a headline or name; ten thousand characters are an attack or a fault
@@ -31,6 +34,8 @@ LONGEST_SUBJECT = 200
 LISTED = 60  # stories in one mail; the rest is counted, and is in the archive
 LISTED_IN_SLACK = 20  # of Slack's 50 blocks
 SLACK_SECTION = 2900  # characters; Slack refuses a section of more than 3000
+PICTURE = "picture@watchfloor"  # the part's Content-ID
+DRAWN_FROM, DRAWN_BARS = 4, 8  # stories; bars that fit a phone's screen together with the first story
 OLD = timedelta(hours=24)  # an article found so long after it came out says so
 
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn")  # control, format (bidi!), surrogate, private, unassigned
@@ -74,9 +79,18 @@ class Message:
 
     title: str  # our own words
     subject: str  # one line, may hold the headline
-    html: str
+    html: str  # for mail; with a picture it is shown by PICTURE
     text: str
     slack: tuple[str, ...]  # sections in Slack's marks, escaped; the first is the title
+    picture: bytes | None = None  # a PNG
+    plain_html: str = ""  # for other services: the same without the picture
+
+    def standalone(self) -> str:
+        """The HTML with the picture inside, for a browser."""
+        if self.picture is None:
+            return self.html
+        inside = f"data:image/png;base64,{b64encode(self.picture).decode()}"
+        return self.html.replace(f'src="cid:{PICTURE}"', f'src="{inside}"')
 
 
 def render(
@@ -102,14 +116,30 @@ def render(
         "more": len(stories[LISTED:]),
         "route": tame(alert.route, LONGEST_LINE),
     }
+    counts = _counts(stories) if alert.kind == "digest" else ()
+    values["counts"] = counts
+    picture = bars(counts) if counts else None
     environment = _environment(templates)
+    html = environment.get_template("mail.html.j2")
     return Message(
         title=title,
         subject=_subject(alert, stories, title),
-        html=environment.get_template("mail.html.j2").render(values),
+        html=html.render(values, picture=f"cid:{PICTURE}" if picture else None),
         text=environment.get_template("mail.txt.j2").render(values),
-        slack=_slack(title, opening, stories, closing),
+        slack=_slack(title, [*opening, *_in_a_line(counts)], stories, closing),
+        picture=picture,
+        plain_html=html.render(values, picture=None),
     )
+
+
+def _counts(stories: Sequence[Shown]) -> Counts:
+    """Stories by topic, for the picture; of few there is nothing to draw."""
+    counted = Counter(story.topic for story in stories)
+    if len(stories) < DRAWN_FROM or len(counted) == 1:
+        return ()
+    most = counted.most_common(DRAWN_BARS)
+    rest = len(stories) - sum(count for _, count in most)
+    return (*most, *([("everything else", rest)] if rest else []))
 
 
 @cache
@@ -123,11 +153,17 @@ def _environment(templates: Path | None) -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["wrapped"] = _wrapped
+    environment.filters["bar"] = _bar
     return environment
 
 
 def _wrapped(text: str, indent: int = 0) -> str:
     return "\n".join(" " * indent + line for line in wrap(text, 76 - indent, break_long_words=False))
+
+
+def _bar(count: int, most: int) -> str:
+    """A bar of at most 30 signs for the text part."""
+    return "#" * max(1, round(30 * count / most))
 
 
 # -- taming -----------------------------------------------------------------------------------------------------------
@@ -158,6 +194,11 @@ def safe_url(url: str | None) -> str | None:
         return None
     encoded = quote(url.strip(), safe="%:/?#[]@!$&()*+,;=~", errors="ignore") if usable else None
     return encoded if encoded and len(encoded) <= 2048 else None
+
+
+def _in_a_line(counts: Counts) -> list[str]:
+    listed = ", ".join(f"{name} {count}" for name, count in counts)
+    return [f"Stories by topic: {listed}."] if counts else []
 
 
 # -- what is shown of a story -----------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ PATIENCE = timedelta(seconds=60)  # for the target's turn and a free worker, on 
 WORKERS = 4  # so that two hanging targets leave two for the others
 SLACK_APART = 1.0  # seconds between two messages to one webhook: Slack's own limit; Apprise paces what it sends itself
 BREAKS_AFTER = 3  # failures in a row; one that had to be killed is enough, as it holds a worker for a minute
-OPEN_FOR = 120.0  # seconds for which a broken circuit sends nothing
+BREAKS_FOR = timedelta(minutes=2)  # for so long a broken circuit sends nothing
 
 
 @dataclass(slots=True)
@@ -46,6 +46,7 @@ class Lane:
 
     turn: threading.Lock = field(default_factory=threading.Lock)
     apart: float = 0.0  # seconds between two messages
+    breaks_for: float = BREAKS_FOR.total_seconds()
     free_at: float = 0.0  # monotonic
     failures: int = 0
     open_until: float = 0.0
@@ -54,7 +55,7 @@ class Lane:
         """Count failures of the target; a refusal is about the message and is none."""
         self.failures = self.failures + 1 if outcome.result in ("retry", "unknown") else 0
         wait = outcome.retry_after.total_seconds() if outcome.retry_after else 0.0
-        broken = OPEN_FOR if hung or self.failures >= BREAKS_AFTER else 0.0
+        broken = self.breaks_for if hung or self.failures >= BREAKS_AFTER else 0.0
         self.open_until = now + max(wait, broken)
 
 
@@ -72,6 +73,7 @@ class AppriseSender:
         attempt: timedelta = ATTEMPT,
         patience: timedelta = PATIENCE,
         slack_apart: float = SLACK_APART,
+        breaks_for: timedelta = BREAKS_FOR,
     ) -> None:
         self._addresses = tuple(addresses)
         self._render: Callable[[Alert], Message] = lambda alert: render(
@@ -79,7 +81,9 @@ class AppriseSender:
         )
         self._attempt, self._patience = attempt.total_seconds(), patience.total_seconds()
         self._lanes = {
-            address.target.id: Lane(apart=slack_apart if address.url.startswith("slack:") else 0.0)
+            address.target.id: Lane(
+                apart=slack_apart if address.url.startswith("slack:") else 0.0, breaks_for=breaks_for.total_seconds()
+            )
             for address in self._addresses
         }
         self._workers = max(1, min(WORKERS, len(self._addresses)))

@@ -5,7 +5,8 @@ pages.py     texts                         reading.py   what is known, as types 
 judging.py   verdicts, stories, alerts     care.py      leases of the dead, retention, back-up, size
 words.py     the full-text index           search.py    questions to it
 handwork.py  what an analyst decides       facets.py    what its matches have in common
-desk.py      what the pages show                  saved.py   searches with a name
+desk.py      what the pages show           saved.py     searches with a name
+incidents.py what is wrong with the monitor
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from storage import (
     desk,
     facets,
     handwork,
+    incidents,
     judging,
     labels,
     moving,
@@ -67,8 +69,9 @@ from watchfloor.model import (
     SendOutcome,
     Source,
     StoryRecord,
+    Vitals,
 )
-from watchfloor.ports import Group, Judged, Settled, Shard, Sketched, StoryState, SumUp, Tell
+from watchfloor.ports import Decide, Group, Judged, Settled, Shard, Sketched, StoryState, SumUp, Tell
 from watchfloor.query import Node
 from watchfloor.suggesting import Frequent
 
@@ -287,6 +290,18 @@ class SqlArchive:
         """Let dead deliveries (None: all of them) begin anew; by id also those whose end is unknown. How many."""
         with self._database.write() as connection:
             return outbox.retry_deliveries(connection, ids, now)
+
+    # -- incidents ----------------------------------------------------------------------------------------------------
+
+    def vitals(self, targets: Sequence[str], now: datetime) -> Vitals:
+        """See `ports.Archive`."""
+        with self._database.read() as connection:
+            return incidents.vitals(connection, self._database.file, targets, now)
+
+    def review_incidents(self, decide: Decide, now: datetime) -> tuple[Alert, ...]:
+        """See `ports.Archive`."""
+        with self._database.write_alone(judging.SETTLERS) as connection:
+            return incidents.review(connection, decide, now)
 
     # -- cycles and leases --------------------------------------------------------------------------------------------
 

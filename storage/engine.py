@@ -25,7 +25,7 @@ from watchfloor.errors import ArchiveError, ConfigurationError
 if TYPE_CHECKING:
     from storage.archive import SqlArchive
 
-HEAD = "0005"  # the migration this program was written for; a test compares it with the scripts
+HEAD = "0006"  # the migration this program was written for; a test compares it with the scripts
 BUSY_SECONDS = 30  # how long a writer waits for another; the longest of ours takes tenths of a second
 CONNECT_SECONDS = 10
 POSTGRES_KEY = 0x77617463  # "watc": of the advisory lock that keeps two upgrades apart
@@ -44,6 +44,11 @@ class Database:
     def is_sqlite(self) -> bool:
         """Whether the archive is a SQLite file."""
         return self.url.get_backend_name() == "sqlite"
+
+    @property
+    def file(self) -> Path | None:
+        """The file of a SQLite archive."""
+        return Path(str(self.url.database)) if self.is_sqlite else None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -92,14 +92,29 @@ def release_held(connection: Connection, sum_up: SumUp, now: datetime) -> int:
     )
     for row in rows:
         waiting.setdefault(row.route, {}).setdefault(row.alert_id, alert_of_payload(row.payload))
+    muted = _muted(connection, [id for alerts in waiting.values() for id in alerts])
     for alerts in waiting.values():
-        together = len(alerts) > 1
-        if together:
-            store_alerts(connection, [sum_up(list(alerts.values()))])
-        for chunk in chunks(alerts):
-            freed = update(DeliveryRow).where(due, DeliveryRow.alert_id.in_(chunk))
-            connection.execute(freed.values(state="folded" if together else "pending"))
+        wanted = {id: alert for id, alert in alerts.items() if id not in muted}
+        if len(wanted) > 1:
+            store_alerts(connection, [sum_up(list(wanted.values()))])
+        alone = wanted if len(wanted) == 1 else {}
+        for state, ids in (("pending", alone.keys()), ("folded", alerts.keys() - alone.keys())):
+            for chunk in chunks(ids):
+                connection.execute(update(DeliveryRow).where(due, DeliveryRow.alert_id.in_(chunk)).values(state=state))
     return sum(map(len, waiting.values()))
+
+
+def _muted(connection: Connection, alert_ids: Iterable[int]) -> set[int]:
+    """Those of these alerts whose story was muted while they waited."""
+    return {
+        id
+        for chunk in chunks(alert_ids)
+        for id in connection.execute(
+            select(AlertStoryRow.alert_id)
+            .join(StoryRow, StoryRow.id == AlertStoryRow.story_id)
+            .where(AlertStoryRow.alert_id.in_(chunk), StoryRow.muted)
+        ).scalars()
+    }
 
 
 def sent_lately(connection: Connection, now: datetime) -> dict[str, list[datetime]]:

@@ -71,7 +71,7 @@ def is_quiet(connection: Connection, files: str, now: datetime) -> bool:
     busy = [
         exists().where(_ASKED, or_(is_due(_SOURCES.c.next_at, now), _SOURCES.c.owner.is_not(None))),
         exists().where(or_(is_due(_WORK.c.due_at, now), _WORK.c.owner.is_not(None))),
-        exists().where(_DELIVERIES.c.state == "pending", is_due(_DELIVERIES.c.next_at, now)),
+        exists().where(_DELIVERIES.c.state.in_(("pending", "held")), is_due(_DELIVERIES.c.next_at, now)),
         exists().where(_DELIVERIES.c.state == "sending"),
     ]
     return not connection.execute(select(or_(*busy))).scalar()

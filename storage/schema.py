@@ -407,6 +407,16 @@ class CycleRow(Base):
     report: Mapped[dict[str, Any]] = mapped_column(Json)
 
 
+class IncidentRow(Base):
+    """Something that is wrong with the monitor itself, and that `ops` was told of; the row goes when it is over."""
+
+    __tablename__ = "incidents"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    said: Mapped[str]
+    opened: Mapped[datetime]
+
+
 class NoteRow(Base):
     """What the archive knows of itself: `words`, the version of the rule by which `article_words` was filled."""
 

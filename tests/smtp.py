@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import socket
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
@@ -17,6 +19,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+DRIP = 1.0  # seconds between two bytes
 RECIPIENT_RULES = {"bad": "550 no such mailbox", "full": "451 try again later", "long": "552 too large"}
 
 
@@ -27,6 +30,13 @@ class Mailbox:
     port: int = 0
     mails: list[EmailMessage] = field(default_factory=list)
     attempts: Counter[str] = field(default_factory=Counter)
+    takes: float = 0.0  # seconds until the yes to a message
+    faults: dict[str, Iterator[str | None]] = field(default_factory=dict)
+
+    def faults_of(self, name: str, faults: Sequence[str], *, every: int) -> None:
+        """Let one in `every` messages to a recipient meet a fault, each kind in its turn."""
+        kinds = itertools.cycle(faults)
+        self.faults[name] = (next(kinds) if turn % every == 0 else None for turn in itertools.count(1))
 
     def recipients(self) -> list[str]:
         return sorted(str(mail["To"]) for mail in self.mails)
@@ -41,24 +51,37 @@ class _Clerk:
     ) -> str:
         name = address.partition("@")[0]
         self.box.attempts[name] += 1
-        if name in RECIPIENT_RULES:
-            return RECIPIENT_RULES[name]
+        fault = next(self.box.faults[name]) if name in self.box.faults else None
+        rule = {"550": "bad", "451": "full"}.get(str(fault), name)
+        if rule in RECIPIENT_RULES:
+            return RECIPIENT_RULES[rule]
+        session.fault = fault or name  # type: ignore[attr-defined]  # how this session goes on
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        name = envelope.rcpt_tos[0].partition("@")[0]
-        if name == "cut":
+        fault = session.fault  # type: ignore[attr-defined]
+        if fault == "cut":
             assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
             return "250 never heard"
-        if name == "silent":
+        if fault == "silent":
             await asyncio.sleep(30)
-        if name == "spam":
+        if fault == "drip":
+            await self._drip(server)
+        if fault == "spam":
             return "554 looks like spam"
+        await asyncio.sleep(self.box.takes)
         assert isinstance(envelope.content, bytes)
         self.box.mails.append(message_from_bytes(envelope.content, policy=policy.default))
         return "250 OK"
+
+    async def _drip(self, server: SMTP) -> None:
+        """An answer of one byte a second that never ends."""
+        assert isinstance(server.transport, asyncio.Transport)
+        while not server.transport.is_closing():
+            server.transport.write(b"2")
+            await asyncio.sleep(DRIP)
 
 
 class _Anywhere(Controller):
@@ -94,6 +117,7 @@ class SlackRoom:
     base: str = ""
     posts: list[dict[str, Any]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+    script: list[int] = field(default_factory=list)  # statuses of the next answers, before the channels' own
     headers: Mapping[int, Mapping[str, str]] = field(
         default_factory=lambda: {429: {"Retry-After": "7"}, 302: {"Location": "/elsewhere"}}
     )
@@ -108,7 +132,7 @@ def slack_room() -> Iterator[SlackRoom]:
             payload = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             room.posts.append(payload)
             room.paths.append(self.path)
-            status = int(payload.get("channel", "#200").lstrip("#"))
+            status = room.script.pop(0) if room.script else int(payload.get("channel", "#200").lstrip("#"))
             body = b"ok" if status == 200 else b"no_service"
             self.send_response(status)
             for name, value in room.headers.get(status, {}).items():
@@ -130,3 +154,11 @@ def slack_room() -> Iterator[SlackRoom]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on, for a server that cannot be told to find one."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

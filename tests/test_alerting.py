@@ -298,7 +298,7 @@ def test_after_downtime_the_missed_time_comes_as_one() -> None:
     held = tell([story(1), story(2)], [ALL], NOON, idle_since=idle)
     assert {(one.held, one.not_before) for one in held} == {("downtime", NOON)}
     one = sum_up(held, NOON)
-    assert (one.kind, one.subject) == ("digest", "2 stories since nothing ran")
+    assert (one.kind, one.subject) == ("digest", "2 stories while nothing ran")
     assert one.lines == ("Nothing ran from 23 November, 16:00 to 24 November, 12:00: this came out meanwhile.",)
 
 
@@ -347,6 +347,8 @@ def at(text: str) -> datetime:
 
 
 DAILY = replace(ALL, digest="daily", at=time(7), timezone=BERLIN)
+HOURLY = replace(DAILY, digest="hourly")
+HALF_PAST = replace(HOURLY, at=time(0, 30))
 
 
 @pytest.mark.parametrize(
@@ -358,7 +360,25 @@ DAILY = replace(ALL, digest="daily", at=time(7), timezone=BERLIN)
         (DAILY, "2026-11-20T06:00", "2026-11-24T08:00", ("2026-11-20T06:00", "2026-11-24T06:00")),  # after downtime
         (DAILY, "2026-03-28T06:00", "2026-03-29T05:00", ("2026-03-28T06:00", "2026-03-29T05:00")),  # a day of 23 hours
         (DAILY, "2026-10-24T05:00", "2026-10-25T06:00", ("2026-10-24T05:00", "2026-10-25T06:00")),  # and one of 25
-        (replace(DAILY, digest="hourly"), None, "2026-11-24T12:30", ("2026-11-24T11:00", "2026-11-24T12:00")),
+        (HOURLY, None, "2026-11-24T12:30", ("2026-11-24T11:00", "2026-11-24T12:00")),
+        (
+            HOURLY,
+            "2026-10-25T00:00",
+            "2026-10-25T01:10",
+            ("2026-10-25T00:00", "2026-10-25T01:00"),
+        ),
+        (
+            HOURLY,
+            "2026-03-29T01:00",
+            "2026-03-29T02:10",
+            ("2026-03-29T01:00", "2026-03-29T02:00"),
+        ),
+        (
+            replace(HOURLY, at=time(0, 30)),
+            None,
+            "2026-03-29T01:10",
+            ("2026-03-28T23:30", "2026-03-29T00:30"),
+        ),
         (replace(DAILY, digest="weekly"), None, "2026-11-24T12:00", ("2026-11-16T06:00", "2026-11-23T06:00")),
         (ALL, None, "2026-11-24T12:00", None),
     ],

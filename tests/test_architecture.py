@@ -30,6 +30,7 @@ ONE_ROOM = {
     "starlette": ("watchfloor/web/",),
     "fastapi": ("watchfloor/web/",),
     "spacy": ("watchfloor/names.py",),
+    "matplotlib": ("watchfloor/web/charts.py", "alerts/charts.py"),
     "sklearn": ("watchfloor/tuning.py",),
 }
 # These may reach outwards.

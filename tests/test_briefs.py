@@ -127,5 +127,19 @@ def test_of_a_rule_that_spans_a_clause_the_ends_are_marked() -> None:
     assert [brief.sentence[start:end] for start, end in brief.marks] == ["to Iraq", "minister"]
 
 
+def test_papers_that_print_another_papers_text_are_named_and_not_counted() -> None:
+    words = " ".join(f"word{number}" for number in range(60))
+    members = [
+        Judgement(article(1, "Gazette", text=words), verdict(2.0)),
+        Judgement(article(2, "Courier", text=f"By Ann Writer\n\nKIEL (Reuters) - {words}"[:400]), verdict(1.0)),
+        Judgement(article(3, "Herald", text=words[:350]), verdict(3.0)),
+        Judgement(article(4, "Lantern", text=words.replace("word5 ", "other ")), verdict(1.0)),
+    ]
+    brief = brief_of(1, members)
+    assert (brief.publisher, brief.wire, brief.others) == ("Herald", "Gazette", ("Lantern",))
+    assert brief.copies == ("Courier",)
+
+
 def test_spans_that_overlap_or_touch_are_one() -> None:
     assert merge_spans([(8, 9), (0, 3), (2, 5), (5, 6)]) == ((0, 6), (8, 9))
+    assert merge_spans([(0, 3), (4, 7), (9, 12)], "air defence, ships") == ((0, 7), (9, 12))

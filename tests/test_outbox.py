@@ -83,6 +83,16 @@ def test_what_the_night_held_comes_in_the_morning_as_one_message(desk: Desk) -> 
     assert desk.archive.pending_deliveries() == {"folded": 10, "sent": 2}
 
 
+def test_what_is_muted_in_the_night_is_not_told_in_the_morning(desk: Desk) -> None:
+    desk.tell = telling(desk, replace(ROUTE, quiet=Quiet(time(22), time(6))))
+    desk.now = datetime(2026, 11, 24, 23, tzinfo=UTC)
+    desk.works("gazette", entry("summit"))
+    desk.works("gazette", entry("treaty"))
+    desk.archive.mute_story(1, True)
+    assert [alert.briefs[0].headline for alert in sends(desk.later(7 * HOUR))] == ["treaty"]
+    assert desk.archive.pending_deliveries() == {"folded": 2, "sent": 1, "pending": 1}
+
+
 def test_one_story_of_the_night_comes_as_it_is(desk: Desk) -> None:
     desk.tell = telling(desk, replace(ROUTE, quiet=Quiet(time(22), time(6))))
     desk.now = datetime(2026, 11, 24, 23, tzinfo=UTC)

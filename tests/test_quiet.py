@@ -70,6 +70,15 @@ def test_a_page_that_waits_ends_it(desk: Desk) -> None:
     assert not quiet(desk)
 
 
+def test_a_message_of_the_night_ends_it_when_the_morning_has_come(desk: Desk) -> None:
+    night = Alert(
+        "night", "story", "desk", NOON, "Held", targets=("ann",), not_before=NOON + HOUR / 2, held="quiet hours"
+    )
+    desk.archive.raise_alert(night)
+    assert quiet(desk)
+    assert not quiet(desk, after=HOUR / 2)
+
+
 def test_a_message_that_is_due_ends_it_and_one_that_is_held_does_not(desk: Desk) -> None:
     told = Alert("held", "ops", "desk", NOON, "Held", targets=("ann",), not_before=NOON + 10 * MINUTE)
     assert desk.archive.raise_alert(told)

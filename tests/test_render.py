@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from alerts.charts import bars
 from alerts.render import render, render_terminal, safe_url, tame
 from watchfloor.model import Alert, Brief, Grade
 
@@ -105,6 +107,49 @@ def test_a_digest_is_grouped_by_topic_and_closes_with_its_blind_spots() -> None:
     marked = [line for line in message.text.splitlines() if line.startswith("==") or line in lines]
     assert marked == [lines[0], "== naval ==", "== air ==", "== Blind spots ==", lines[1]]
     assert (message.slack[1], message.slack[-1]) == lines
+
+
+NAMES = {"naval": "Ships & fleets", "air": "Air"}
+
+
+def big_digest() -> Alert:
+    topics = ("naval", "naval", "air", "naval")
+    briefs = tuple(replace(BRIEF, story_id=number, topics=(topic,)) for number, topic in enumerate(topics))
+    return replace(STORY, kind="digest", briefs=briefs, lines=("From Monday to Tuesday.",))
+
+
+def test_a_digest_opens_with_its_picture_and_the_same_figures_as_text() -> None:
+    message = render(big_digest(), BERLIN, names=NAMES)
+    assert message.picture is not None
+    assert message.picture.startswith(b"\x89PNG")
+    assert 'src="cid:picture@watchfloor" alt="Stories by topic: Ships &amp; fleets 3, Air 1"' in message.html
+    assert "  Ships & fleets                       3  ##############################\n" in message.text
+    assert "Stories by topic: Ships &amp; fleets 3, Air 1." in message.slack[1]
+    assert "<img" not in message.plain_html
+    assert 'src="data:image/png;base64,' in message.standalone()
+
+
+def test_of_three_stories_there_is_nothing_to_draw() -> None:
+    few = replace(big_digest(), briefs=big_digest().briefs[:3])
+    assert render(few, BERLIN).picture is None
+    assert render(replace(big_digest(), kind="flood"), BERLIN).picture is None
+
+
+def test_without_matplotlib_the_figures_stand_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    bars.cache_clear()
+    message = render(big_digest(), BERLIN, names=NAMES)
+    bars.cache_clear()
+    assert message.picture is None
+    assert "<img" not in message.html
+    assert "Stories by topic: Ships &amp; fleets 3, Air 1" in message.html
+    assert message.standalone() == message.html
+
+
+def test_who_prints_the_same_text_is_named_apart() -> None:
+    copied = replace(BRIEF, others=("Two",), wire="Reuters", copies=("Three", "Four"))
+    text = render(replace(STORY, briefs=(copied,)), BERLIN).text
+    assert "Paper One (Reuters), Two\nSame text: Three, Four\n" in text
 
 
 def test_five_hundred_stories_fit_and_the_rest_is_counted() -> None:

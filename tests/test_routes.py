@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from alerts.config import Policy, load, parse
+from watchfloor import sources, watchlist
 from watchfloor.errors import AlertsError
 from watchfloor.query import parse as parse_query
-from watchfloor.routes import Flood, Quiet, Route
+from watchfloor.routes import Flood, Quiet, Route, check_names
 from watchfloor.settings import Settings, shipped
 
 SECRET = "TIiajkdnlazkcOXrIdevi7FQ"
@@ -92,7 +93,10 @@ def test_the_example_file_is_empty_and_right_once_its_comments_are_taken_away() 
     assert read(text).targets == ()
     filled = re.sub(r"^#(?! \S)", "", text, flags=re.MULTILINE)
     policy = read(filled.replace("TOKEN_A/TOKEN_B/TOKEN_C", HOOK.removeprefix("slack://")))
-    assert [route.name for route in policy.routes] == ["nuclear", "morning"]
+    assert [route.name for route in policy.routes] == ["strategic", "morning"]
+    topics = list(watchlist.load(shipped("watchlist.yaml")).topics)
+    ids = [source.id for source in sources.load(shipped("sources.yaml"))]
+    check_names(policy.routes, None, topics=topics, sources=ids)
     assert len(policy.targets) == 3
 
 
@@ -140,6 +144,21 @@ def test_a_fault_names_the_line_and_no_secret(text: str, line: int | None, says:
     assert says in str(caught.value)
     assert SECRET not in str(caught.value)
     assert "hunter22" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("condition", "says"),
+    [
+        ("topics: [navl, air]", "unknown topic 'navl' (did you mean 'naval'?)"),
+        ("sources: paper-two", "unknown source 'paper-two' (did you mean 'paper-one'?)"),
+    ],
+)
+def test_a_route_for_what_does_not_exist_is_an_error(condition: str, says: str) -> None:
+    known = {"topics": ["naval", "air"], "sources": ["paper-one"]}
+    check_names(read(DESK + ROUTE + "    topics: [Naval]\n").routes, "alerts.yaml", **known)
+    with pytest.raises(AlertsError) as caught:
+        check_names(read(DESK + ROUTE + f"    {condition}\n").routes, "alerts.yaml", **known)
+    assert str(caught.value) == f"alerts.yaml:5: {says}"
 
 
 def test_addresses_come_from_the_environment_where_there_is_no_file(

@@ -7,11 +7,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.policy import default as policy_of_mail
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from alerts.config import Policy, parse
-from alerts.plugins import Slack
+from alerts.plugins import Mail, Slack, own
+from alerts.plugins import load as load_plugin
+from alerts.render import render
 from alerts.send import AppriseSender
 from tests.smtp import Mailbox, SlackRoom, post_office, slack_room
 from watchfloor.alerting import message_id
@@ -113,12 +118,12 @@ def test_each_answer_of_a_mail_server_is_its_own_outcome(box: Mailbox) -> None:
 
 def test_a_silent_server_is_left_after_the_limit_and_others_are_served(box: Mailbox) -> None:
     policy = policy_for(mail_to(box, "silent", "good"))
-    with AppriseSender(policy.targets, attempt=timedelta(seconds=2)) as sender:
+    with AppriseSender(policy.targets, attempt=timedelta(seconds=6)) as sender:
         assert sender.send(delivery(policy, number=1)) == SendOutcome("sent")
         began = time.monotonic()
         hung = sender.send(replace(delivery(policy), alert=replace(STORY, key="b")))
-        assert hung == SendOutcome("unknown", "no end after 2 s: stopped")
-        assert time.monotonic() - began < 6
+        assert hung == SendOutcome("unknown", "no end after 6 s: stopped")
+        assert time.monotonic() - began < 20
         again = sender.send(delivery(policy))
         assert (again.result, again.detail) == ("retry", "the target keeps failing and is left in peace")
         assert sender.send(delivery(policy, number=1)) == SendOutcome("sent")
@@ -155,6 +160,24 @@ def test_a_mail_says_who_what_and_to_what_it_belongs(box: Mailbox) -> None:
     assert [mail["References"] for mail in mails] == [None, None, mine]
     assert [str(mail["Subject"]) for mail in mails] == [BRIEF.headline] * 2 + [f"Update: {BRIEF.headline}"]
     assert [part.get_content_type() for part in mails[0].iter_parts()] == ["text/plain", "text/html"]
+
+
+def test_a_digest_carries_its_picture_inside(box: Mailbox) -> None:
+    policy = policy_for(mail_to(box, "good"))
+    briefs = tuple(replace(BRIEF, story_id=number, topics=(f"topic {number % 2}",)) for number in range(5))
+    with AppriseSender(policy.targets) as sender:
+        assert sender.send(delivery(policy, replace(STORY, kind="digest", briefs=briefs))).result == "sent"
+    (mail,) = box.mails
+    assert mail.get_content_type() == "multipart/alternative"
+    assert [part.get_content_type() for part in mail.walk() if not part.is_multipart()] == [
+        "text/plain",
+        "text/html",
+        "image/png",
+    ]
+    picture = list(mail.walk())[-1]
+    assert picture["Content-ID"] == "<picture@watchfloor>"
+    assert picture.get_content_disposition() == "inline"
+    assert 'src="cid:picture@watchfloor"' in mail.get_body(("html",)).get_content()  # type: ignore[union-attr]
 
 
 def test_fifty_headlines_built_to_inject_are_inert_in_mail(box: Mailbox) -> None:
@@ -222,6 +245,44 @@ def test_fifty_headlines_built_to_inject_are_inert_in_slack(room: SlackRoom) -> 
         assert all(len(text) <= 3000 for text in texts)
         assert all(block["text"]["verbatim"] for block in post["blocks"])
         assert not re.search("[\u202a-\u202e\u2066-\u2069\x00]", json.dumps(post, ensure_ascii=False))
+
+
+FORMS_OF_SLACK = (
+    HOOK,
+    "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ",
+    f"{HOOK}/%23general/?format=html&blocks=yes&footer=yes&image=yes",
+    "slack://Watch@xoxb-1234567890-1234567890123-4d66E0aTcNV0vmBQ5mvKs0AC/%23general",
+    "slack://workflow/T1JJ3T3L2/A1BRTD4JD/12345678901234567/TIiajkdnlazkcOXrIdevi7FQ",
+)
+
+
+@pytest.mark.parametrize("url", FORMS_OF_SLACK)
+def test_every_form_of_a_slack_url_sends_them_inert(url: str) -> None:
+    plugin = load_plugin(url)
+    assert plugin is not None
+    slack = own(plugin)
+    assert isinstance(slack, Slack)
+    for alert in headlines(INJECTIONS):
+        sent = json.dumps(slack._payload(render(alert, ZoneInfo("UTC"))), ensure_ascii=False)
+        assert "<" not in sent.replace("<https://paper.example/fleet|", "")
+        assert "!here>" not in sent
+
+
+FORMS_OF_MAIL = ("", "&format=text", "&format=html", "&format=markdown", "&name=Watch", "&reply=a@desk.example")
+
+
+@pytest.mark.parametrize("form", FORMS_OF_MAIL)
+def test_every_form_of_a_mail_url_sends_them_inert(form: str) -> None:
+    plugin = load_plugin(f"mailto://127.0.0.1:9?from=monitor@desk.example&to=ann@desk.example{form}")
+    assert plugin is not None
+    mail = own(plugin)
+    assert isinstance(mail, Mail)
+    for alert in headlines(INJECTIONS):
+        written = mail._compose(render(alert, ZoneInfo("UTC")), "1@watchfloor", None).as_bytes()
+        head = written.partition(b"\r\n\r\n")[0]
+        assert not re.search(rb"^(bcc|x-evil):", head, re.IGNORECASE | re.MULTILINE)
+        html = message_from_bytes(written, policy=policy_of_mail).get_body(("html",)).get_content()  # type: ignore[union-attr]
+        assert not re.search(r"<(script|img|svg|iframe|math)|javascript:[^<]*\"", html, re.IGNORECASE)
 
 
 # -- secrets ----------------------------------------------------------------------------------------------------------

@@ -222,7 +222,7 @@ def sum_up(alerts: Sequence[Alert], now: datetime) -> Alert:
     )
 
 
-_HELD: Mapping[Hold, str] = {"quiet hours": "of the quiet hours", "flood": "at once", "downtime": "since nothing ran"}
+_HELD: Mapping[Hold, str] = {"quiet hours": "of the quiet hours", "flood": "at once", "downtime": "while nothing ran"}
 
 
 def quiet_until(quiet: Quiet, zone: ZoneInfo, now: datetime) -> datetime | None:
@@ -308,8 +308,8 @@ def _latest(route: Route, now: datetime) -> datetime:
     """The latest moment, not after `now`, at which the route's digest was to be written."""
     local = now.astimezone(route.timezone)
     if route.digest == "hourly":
-        moment = local.replace(minute=route.at.minute, second=0, microsecond=0)
-        return (moment - timedelta(hours=moment > local)).astimezone(UTC)
+        past = (local.minute - route.at.minute) % 60  # subtracted in UTC: the wall clock may have jumped since
+        return now.astimezone(UTC).replace(second=0, microsecond=0) - timedelta(minutes=past)
     day = local.date() - timedelta(days=local.weekday() if route.digest == "weekly" else 0)
     moment = _on_the_wall(day, route.at, route.timezone)
     step = timedelta(days=7 if route.digest == "weekly" else 1)
@@ -390,7 +390,7 @@ def _alert(route: Route, kind: AlertKind, key: str, subject: str, briefs: tuple[
 
 def _about(brief: Brief, names: Names) -> str:
     """A story in the desk's own words: its topics, never the headline, which is foreign text."""
-    topics = ", ".join(names.get(topic, topic) for topic in brief.topics[:3]) or "a story"
+    topics = ", ".join(names.get(topic, topic) for topic in brief.topics[:2]) or "a story"
     copies = f", {_count(len(brief.copies), 'copy', 'copies')}" if brief.copies else ""
     return f"{topics} ({_count(1 + len(brief.others), 'publisher', 'publishers')}{copies})"
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from watchfloor.model import Article, Brief, Evidence, Grade, Verdict
-from watchfloor.voices import plain_title, voice
+from watchfloor.voices import plain_title, voice, without_dateline
 
 RULE_MARKED_WHOLE = 3  # words: two terms with one word between read as one
+OPENING = 40  # words by which a text is known again: papers that print another's keep them, and cut the end
+_WORD = re.compile(r"\w+(?:['’-]\w+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +28,17 @@ def brief_of(story_id: int, judgements: Sequence[Judgement]) -> Brief:
 
     The best article speaks for it: one whose page was read in full before a teaser, then the highest score, then the
     earliest. `others` are the other voices in the order in which they came; a paper that prints a wire's text adds
-    none, and is named among the `copies`.
+    none, nor does one that prints another's: they are named among the `copies`.
     """
     in_time = sorted(judgements, key=lambda one: (one.article.first_seen, one.article.id))
     best = max(in_time, key=lambda one: (one.article.grade is Grade.FULL, one.verdict.score))
     sentence, marks = _strongest_sentence(best)
-    voices = _distinct(_voice(one.article) for one in in_time)
+    voice_of = _voices(in_time)
+    voices = _distinct(voice_of[one.article.id] for one in in_time)
     publishers = _distinct(one.article.publisher for one in in_time)
-    wire = _wire(best.article)
-    others = tuple(name for name in voices if name not in (best.article.publisher, _voice(best.article)))
+    spoken = voice_of[best.article.id]
+    wire = "" if spoken == best.article.publisher.strip() else spoken
+    others = tuple(name for name in voices if name not in (best.article.publisher, spoken))
     return Brief(
         story_id=story_id,
         headline=plain_title(best.article.title, best.article.publisher) or best.article.title,
@@ -56,13 +61,19 @@ def brief_of(story_id: int, judgements: Sequence[Judgement]) -> Brief:
     )
 
 
-def _voice(article: Article) -> str:
-    return voice(article.publisher, article.title, article.text)
+def _voices(in_time: Iterable[Judgement]) -> dict[int, str]:
+    """Whose words each article is in: the wire's that it credits, or of the first that began with the same words."""
+    first: dict[str, str] = {}
+    return {
+        one.id: first.setdefault(_opening(one) or str(one.id), voice(one.publisher, one.title, one.text))
+        for one in (judgement.article for judgement in in_time)
+    }
 
 
-def _wire(article: Article) -> str:
-    spoken = _voice(article)
-    return "" if spoken == article.publisher.strip() else spoken
+def _opening(article: Article) -> str:
+    """The words by which a text is known again, '' where there are too few."""
+    words = without_dateline(article.text).split(None, OPENING)[:OPENING]
+    return " ".join(words).casefold() if len(words) == OPENING else ""
 
 
 def _distinct(values: Iterable[str]) -> tuple[str, ...]:
@@ -93,16 +104,15 @@ def _strongest_sentence(one: Judgement) -> tuple[str, tuple[tuple[int, int], ...
         if evidence.field == strongest.field and begin <= evidence.start and evidence.end <= end
         for start, stop in _terms(evidence, strongest.sentence, begin)
     ]
-    return strongest.sentence, merge_spans(inside)
+    return strongest.sentence, merge_spans(inside, strongest.sentence)
 
 
 def _terms(evidence: Evidence, sentence: str, begin: int) -> list[tuple[int, int]]:
     """The spans to mark. A rule's runs from its first term to its last, with a clause between: its ends are marked."""
-    found = sentence[evidence.start - begin : evidence.end - begin]
-    words = found.split()
+    words = list(_WORD.finditer(sentence, evidence.start - begin, evidence.end - begin))
     if evidence.kind != "rule" or len(words) <= RULE_MARKED_WHOLE:
         return [(evidence.start, evidence.end)]
-    return [(evidence.start, evidence.start + len(words[0])), (evidence.end - len(words[-1]), evidence.end)]
+    return [(begin + word.start(), begin + word.end()) for word in (words[0], words[-1])]
 
 
 def _begin(article: Article, evidence: Evidence) -> int | None:
@@ -113,11 +123,11 @@ def _begin(article: Article, evidence: Evidence) -> int | None:
     return begin if begin >= 0 and length else None
 
 
-def merge_spans(spans: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """Spans in order, those that overlap or touch as one."""
+def merge_spans(spans: Iterable[tuple[int, int]], text: str = "") -> tuple[tuple[int, int], ...]:
+    """Spans in order, those that overlap or touch, or have one blank of the text between them, as one."""
     merged: list[tuple[int, int]] = []
     for start, end in sorted(spans):
-        if merged and start <= merged[-1][1]:
+        if merged and (start <= merged[-1][1] or text[merged[-1][1] : start] == " "):
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:
             merged.append((start, end))

@@ -343,7 +343,7 @@ class Coverage:
     unjudged: tuple[tuple[str | None, int], ...]  # language -> articles for which the watchlist has no words
 
 
-# held: waits for its hour; folded: what it had to say went out in a message that summed up
+# held: waits for its hour; folded: went out in a message that summed up, or its story was muted meanwhile
 DeliveryState = Literal["pending", "sending", "sent", "dead", "unknown", "held", "folded"]
 
 
@@ -549,6 +549,58 @@ class Facets:
     def exact(self) -> bool:
         """Whether the counts are the truth, and neither estimates nor lower bounds."""
         return self.one_in == 1 and not self.partly
+
+
+# -- Vitals: how the monitor itself does ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SourceHealth:
+    """A source that is not well, in one word and in a sentence."""
+
+    id: str
+    name: str
+    health: str
+    message: str | None
+    failing_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TargetHealth:
+    """How a target has behaved since it last took a message: tries of what waits, and messages lost to it."""
+
+    target: str
+    attempts: int
+    lost: int
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """What an operator would look at. `late`: articles whose turn came hours ago; `disk`: bytes free and in all."""
+
+    sources: tuple[SourceHealth, ...]
+    targets: tuple[TargetHealth, ...]
+    late: int
+    late_since: datetime | None
+    disk: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """An incident: something that is wrong with the monitor itself. `said` is a sentence of our own."""
+
+    key: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is newly wrong, what is over, and the message that says so; None if neither."""
+
+    opened: tuple[Trouble, ...]
+    closed: tuple[Trouble, ...]
+    alert: Alert | None
 
 
 # -- Record: all that the archive knows of one article ----------------------------------------------------------------

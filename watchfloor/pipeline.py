@@ -36,14 +36,14 @@ from datetime import datetime, timedelta
 from functools import partial
 from urllib.parse import urlsplit
 
-from watchfloor import alerting, articles, leases, logs, prescan, rhythm, stories
+from watchfloor import alerting, articles, incidents, leases, logs, prescan, rhythm, stories
 from watchfloor.articles import Asked
 from watchfloor.errors import ArchiveError, FetchError, WatchfloorError
 from watchfloor.fetch import cache_lifetime
 from watchfloor.gathering import Gathering
 from watchfloor.match import Matcher
 from watchfloor.model import Alert, Article, Collected, Delivery, PageJob, PollJob, PollOutcome, Verdict
-from watchfloor.ports import Answer, Archive, Clock, Door, Judged, Namer, Parsers, Sender, Shard, Tell
+from watchfloor.ports import Answer, Archive, Clock, Door, Judged, Namer, Parsers, Sender, Shard, Target, Tell
 from watchfloor.report import Report
 from watchfloor.routes import Route
 from watchfloor.timing import Times
@@ -83,6 +83,7 @@ class Floor:
     matcher: Callable[[], Matcher]  # a second's work, and not needed where nothing is new
     routes: Sequence[Route]
     clock: Clock
+    ops: Sequence[str] = ()  # ids of the targets that hear of the monitor itself
     jitter: Callable[[], float] = random.random  # 0..1, upward only
     watcher: Watcher = field(default_factory=Watcher)
     namer: Callable[[], Namer | None] = lambda: None  # adds the names that are not on the list
@@ -107,6 +108,7 @@ async def finish(floor: Floor, report: Report, began: datetime) -> None:
     """What comes after all shards: the sum of what is new, the outbox, and a row that says that the cycle ended."""
     tell_baseline(floor, report)
     write_digests(floor, report)
+    _note_alerts(floor, report, review_incidents(floor.archive, floor.sender.targets, floor.ops, floor.clock()))
     await deliver(floor, report)
     ended = floor.clock()
     report.seconds = (ended - began).total_seconds()
@@ -408,12 +410,21 @@ def _note_alerts(floor: Floor, report: Report, alerts: Sequence[Alert]) -> None:
         floor.watcher.alerted(alert)
 
 
+def review_incidents(
+    archive: Archive, targets: Sequence[Target], ops: Sequence[str], now: datetime
+) -> tuple[Alert, ...]:
+    """Tell `ops` what is newly wrong with the monitor itself, and what is over; of each incident once."""
+    vitals = archive.vitals([target.id for target in targets], now)
+    return archive.review_incidents(lambda known: incidents.change(known, vitals, ops, now), now)
+
+
 # -- deliver ----------------------------------------------------------------------------------------------------------
 
 
 async def deliver(floor: Floor, report: Report) -> None:
     """Send what is due. A refused mail waits or dies in its own row and holds up nobody else."""
     now = floor.clock()
+    floor.archive.free_dead_leases(leases.host_name(), leases.is_alive, now)
     floor.archive.release_held(lambda alerts: alerting.sum_up(alerts, now), now)
     targets = [target.id for target in floor.sender.targets]
     while targets and (due := _claim_deliveries(floor, targets)):

@@ -14,6 +14,7 @@ from watchfloor.model import (
     Alert,
     Article,
     Brief,
+    Change,
     Collected,
     Coverage,
     Delivery,
@@ -27,7 +28,9 @@ from watchfloor.model import (
     PollOutcome,
     SendOutcome,
     Source,
+    Trouble,
     Verdict,
+    Vitals,
 )
 from watchfloor.query import Node
 
@@ -172,6 +175,7 @@ Group = Callable[[Sequence[tuple[int, bytes]], Sequence[Sketched]], Grouping]
 Recent = Mapping[str, Sequence[datetime]]  # route -> when its messages of the last day went out, oldest first
 Tell = Callable[[Sequence[StoryState], Recent], Sequence[Alert]]
 SumUp = Callable[[Sequence[Alert]], Alert]
+Decide = Callable[[Sequence[Trouble]], Change]  # open incidents -> what is newly wrong, and what is over
 
 
 class Archive(Protocol):
@@ -272,6 +276,16 @@ class Archive(Protocol):
 
     def pending_deliveries(self) -> Mapping[str, int]:
         """How many deliveries are in each state."""
+        ...
+
+    # incidents
+    def vitals(self, targets: Sequence[str], now: datetime) -> Vitals:
+        """How the monitor itself does, and how these targets do."""
+        ...
+
+    def review_incidents(self, decide: Decide, now: datetime) -> tuple[Alert, ...]:
+        """Give `decide` the open incidents, keep those it opens, forget those it closes and store its alert, in one
+        transaction."""
         ...
 
     # cycles

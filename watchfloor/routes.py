@@ -58,6 +58,7 @@ class Route:
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     quiet: Quiet | None = None
     flood: Flood | None = None
+    line: int | None = field(default=None, compare=False)  # where the file names it, for complaints
 
 
 class PlacedRoute(NamedTuple):
@@ -201,7 +202,7 @@ def _read_one(item: Any, line: int, path: Path | str | None, zone: ZoneInfo) -> 
         said = RouteItem.model_validate(dict(item))
     except ValidationError as error:
         raise _in_words(error.errors(include_url=False, include_input=False)[0], item, line, path) from None
-    return PlacedRoute(said.route(zone, _query(said, item, path)), tuple(said.tags), line)
+    return PlacedRoute(replace(said.route(zone, _query(said, item, path)), line=line), tuple(said.tags), line)
 
 
 def _query(said: RouteItem, item: CommentedMap, path: Path | str | None) -> Node | None:
@@ -254,6 +255,21 @@ def bind(routes: Sequence[PlacedRoute], targets: Sequence[PlacedTarget], path: P
                 "no route leads to this target", path=path, line=placed.line, hint="give it a route's tag"
             )
     return tuple(replace(one.route, targets=_with(one.tags, targets)) for one in routes)
+
+
+def check_names(
+    routes: Sequence[Route], path: Path | str | None, *, topics: Sequence[str], sources: Sequence[str]
+) -> None:
+    """A route for a topic or source that does not exist would be silent for ever.
+
+    Raises:
+        AlertsError: names it, with file and line.
+    """
+    for route in routes:
+        for what, wanted, known in (("topic", route.topics, topics), ("source", route.sources, sources)):
+            for name in wanted:
+                if name.casefold() not in {one.casefold() for one in known}:
+                    raise unknown(what, name, sorted(known), path, route.line or 1)
 
 
 def _with(tags: Sequence[str], targets: Sequence[PlacedTarget]) -> tuple[str, ...]:

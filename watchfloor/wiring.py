@@ -116,9 +116,16 @@ def readable_by_others(settings: Settings) -> list[Path]:
 
 def check(settings: Settings) -> None:
     """Read every file of the user's, so that a fault is one line now and not one in every scheduled run."""
-    load_sources(settings)
-    load_namer(settings, load_watchlist(settings))
-    load_policy(settings)
+    listed, watchlist = load_sources(settings), load_watchlist(settings)
+    load_namer(settings, watchlist)
+    _check_routes(settings, load_policy(settings), listed, watchlist)
+
+
+def _check_routes(settings: Settings, policy: Policy, listed: Sequence[Source], watchlist: Watchlist) -> None:
+    from watchfloor.routes import check_names
+
+    ids = [source.id for source in listed]
+    check_names(policy.routes, settings.alerts_path, topics=list(watchlist.topics), sources=ids)
 
 
 def open_door(settings: Settings) -> HttpDoor:
@@ -195,6 +202,8 @@ async def open_floor(settings: Settings, watcher: Watcher | None = None) -> Asyn
         listed = load_sources(settings)
         namer()
     policy = load_policy(settings)
+    if not unchanged:
+        _check_routes(settings, policy, listed, matcher().watchlist)
     logs.begin(settings.log, [*settings.secrets, *(address.url for address in policy.targets)])
     for path in readable_by_others(settings):
         logs.warn("secrets others can read", detail=f"{path} can be read by others: chmod 600 {path}")
@@ -211,6 +220,7 @@ async def open_floor(settings: Settings, watcher: Watcher | None = None) -> Asyn
                 sender=sender,
                 matcher=matcher,
                 routes=_routes(settings, policy, archive),
+                ops=policy.ops,
                 clock=now,
                 watcher=watcher or Watcher(),
                 namer=namer,

@@ -20,7 +20,7 @@ from storage.archive import SqlArchive
 from storage.engine import HEAD, open_archive
 from storage.moving import restart_numbers
 from tests.archives import DAY, HOUR, LEASE, WHOLE, Desk, entry, group_by_first_word, judge, source
-from watchfloor.model import PollOutcome, SavedSearch, SendOutcome
+from watchfloor.model import Change, PollOutcome, SavedSearch, SendOutcome, Trouble
 from watchfloor.ports import Grouping, Sketched
 
 FOLDER = Path(__file__).parent
@@ -59,6 +59,8 @@ def live(archive: SqlArchive) -> Desk:
     fail(desk.later(HOUR))
     desk.polls("gazette", entry("summit-closes"), entry("waits-for-its-page"))
     archive.claim_pages(desk.owner, desk.now, LEASE, shard=WHOLE, limit=1)
+    silent = Trouble("source:courier", "Courier has fallen silent.")
+    archive.review_incidents(lambda known: Change((silent,), (), None), desk.now)
     return desk
 
 

@@ -92,7 +92,8 @@ def test_real_copies_are_known_as_such(pairs: list[Record]) -> None:
 
 
 def test_real_days(days: list[Record]) -> None:
-    """Reached: pairwise P .871, F1 .802, B-cubed F1 .948."""
+    """Reached: pairwise P .871, F1 .802, B-cubed F1 .948. An embedding model beside the measures hardly helps:
+    WordLlama, 256 dimensions, average precision of pairs .93 to .93, of days .88 to .89."""
     result = grouping.over_days(days, grouping.at_once)
     found, cubed = grouping.pairwise(result), grouping.b_cubed(result)
     assert found.precision >= 0.86, found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 from rich.text import Text
@@ -13,6 +13,9 @@ from watchfloor.cli.options import AlertsOptions, ArchiveOptions, Format
 from watchfloor.cli.printing import as_json, console, table, when
 from watchfloor.errors import AlertsError
 from watchfloor.model import Delivery, DeliveryState
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 app = App(name="alerts", help="Targets and deliveries: test, list, retry.")
 
@@ -43,7 +46,7 @@ def send_samples(
             hint=f"known: {known}" if known else "`watchfloor init` writes an example alerts file",
         )
     rows = []
-    with wiring.open_sender(settings, policy) as sender:
+    with wiring.open_sender(settings, policy, names=lambda: wiring.load_watchlist(settings).topics) as sender:
         for one in chosen:
             for sample in samples(wiring.now()):
                 message_id = f"{sample.key.replace(':', '.')}@watchfloor"
@@ -87,13 +90,19 @@ def list_alerts(
         if len(alert.briefs) > 3:
             out.print(Text(f"        and {len(alert.briefs) - 3} more"))
         for one in posting.deliveries:
-            again = f", again at {when(one.next_at, settings.zone)}" if one.state == "pending" and one.attempts else ""
             error = f": {one.error}" if one.error else ""
-            out.print(Text(f"        [{one.id}] {one.target}: {one.state}{again}{error}"))
+            out.print(Text(f"        [{one.id}] {one.target}: {one.state}{_comes(one, settings.zone)}{error}"))
         if not posting.deliveries:
             out.print(Text("        no target: on the terminal and in the archive only", "dim"))
     print(f"{len(postings)} alerts.")
     return DONE
+
+
+def _comes(one: Delivery, zone: ZoneInfo) -> str:
+    """When a delivery that waits goes on."""
+    if one.state == "held":
+        return f" until {when(one.next_at, zone)}"
+    return f", again at {when(one.next_at, zone)}" if one.state == "pending" and one.attempts else ""
 
 
 @app.command

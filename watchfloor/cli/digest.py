@@ -56,17 +56,20 @@ def digest(
         raise ConfigurationError("--since is not before --until")
     route = Route("by hand", _told(policy), timezone=settings.zone)
     alert = pipeline.digest_of(archive, route, period, now)
+    names = wiring.load_watchlist(settings).topics
     if preview:
         from alerts.render import render
 
-        preview.write_text(render(alert, settings.zone).html, encoding="utf-8")
+        shown = render(alert, settings.zone, desk=settings.desk_url, templates=settings.templates, names=names)
+        preview.write_text(shown.standalone(), encoding="utf-8")
     if format == "json":
         print(as_json(alert))
     else:
         from alerts.render import render_terminal
 
         out = console()
-        out.print(render_terminal(alert, settings.zone, colour=out.is_terminal, width=out.width), markup=False)
+        shown_here = render_terminal(alert, settings.zone, colour=out.is_terminal, width=out.width, names=names)
+        out.print(shown_here, markup=False)
     if not send:
         return DONE
     if not route.targets:

@@ -32,7 +32,7 @@ FACETS = 8  # values of each kind
 SUBJECT_HITS, SUBJECT_STORIES = 200, 15  # articles that are looked at for a name's latest stories
 DAYS = timedelta(days=90)  # of a name's picture
 ALERTS = 50
-STATES: tuple[DeliveryState, ...] = ("pending", "sending", "sent", "dead", "unknown")
+STATES: tuple[DeliveryState, ...] = ("pending", "held", "sending", "sent", "folded", "dead", "unknown")
 COUNTED_FOR = timedelta(minutes=10)  # the uses of the watchlist's terms are not counted anew for so long
 PICTURE = "default-src 'none'; style-src 'unsafe-inline'"  # an SVG's own; it is shown as a picture, without script
 LATELY = timedelta(days=30)  # of the sources' grades
