@@ -172,6 +172,11 @@ class SqlArchive:
                 pages.keep_page(connection, owner, one)
         return [None] * len(collected)
 
+    def release_pages(self, owner: str, article_ids: Iterable[int]) -> None:
+        """See `ports.Archive`."""
+        with self._database.write() as connection:
+            pages.release_pages(connection, owner, article_ids)
+
     # -- judging, grouping, alerting ----------------------------------------------------------------------------------
 
     def claim_unjudged(self, owner: str, now: datetime, lease: timedelta, *, limit: int) -> list[Article]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -49,6 +49,14 @@ def claim_pages(
     taken = take_work(connection, "collect", owner, now, lease, limit=limit, where=where)
     found = _first_entries(connection, [row.article_id for row in taken])
     return [PageJob(row.article_id, *found[row.article_id], row.attempts) for row in taken if row.article_id in found]
+
+
+def release_pages(connection: Connection, owner: str, article_ids: Iterable[int]) -> None:
+    """Free those of these pages that `owner` holds; what was not asked was no attempt."""
+    for chunk in chunks(article_ids):
+        held = and_(WorkRow.article_id.in_(chunk), WorkRow.stage == "collect", WorkRow.owner == owner)
+        back = {"owner": None, "until": None, "attempts": WorkRow.attempts - 1}
+        connection.execute(update(WorkRow).where(held).values(back))
 
 
 def _first_entries(connection: Connection, article_ids: Sequence[int]) -> dict[int, tuple[Entry, Source]]:

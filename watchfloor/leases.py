@@ -16,8 +16,8 @@ from pathlib import Path
 
 import psutil
 
-SOURCE_LEASE = timedelta(minutes=15)  # 32 sources of one host, each taking the whole deadline of 30 s
-PAGE_LEASE = timedelta(minutes=30)  # 500 pages of one host, 2 s apart
+SOURCE_LEASE = timedelta(minutes=15)  # 50 sources of one host, each taking the whole deadline
+PAGE_LEASE = timedelta(minutes=30)  # 500 pages of one host, 2 s apart; those of a slower one are given back
 JUDGE_LEASE = timedelta(minutes=10)  # a batch takes seconds
 
 

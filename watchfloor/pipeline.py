@@ -34,6 +34,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from watchfloor import alerting, articles, incidents, leases, logs, prescan, rhythm, stories
@@ -56,6 +57,9 @@ JUDGED_AT_ONCE = 200  # a transaction of some tenths of a second
 SENT_AT_ONCE = 8
 LOOK_BACK = 2  # so many times the length of its feed: of a source's entries those that the feed may still name
 WHOLE = Shard()
+
+J = TypeVar("J")
+K = TypeVar("K")
 
 
 class Watcher:
@@ -173,9 +177,21 @@ async def poll(floor: Floor, report: Report, out: Stage, *, shard: Shard, everyt
     kept = Gathering(floor.times.timed("keep polls", partial(floor.archive.keep_polls, floor.owner)))
     while jobs := _claim_sources(floor, shard, everything, done):
         done.update(job.source.id for job in jobs)
+        until = _most_of(leases.SOURCE_LEASE)
         async with asyncio.TaskGroup() as asking:
-            for job in jobs:
-                asking.create_task(_poll_one(floor, report, out, kept, job))
+            polls = [asking.create_task(_poll_one(floor, report, out, kept, job, until)) for job in jobs]
+        floor.archive.release_sources(floor.owner, _not_done(jobs, polls, lambda job: job.source.id))
+
+
+def _most_of(lease: timedelta) -> float:
+    """Until when, in loop time, work may go on under a lease taken now: so many of one slow host that the lease would
+    end before their turn are given back, for the next cycle to ask.
+    """
+    return asyncio.get_running_loop().time() + 0.9 * lease.total_seconds()
+
+
+def _not_done(jobs: Sequence[J], tasks: Sequence[asyncio.Task[bool]], name: Callable[[J], K]) -> list[K]:
+    return [name(job) for job, task in zip(jobs, tasks, strict=True) if not task.result()]
 
 
 def _claim_sources(floor: Floor, shard: Shard, everything: bool, done: set[str]) -> list[PollJob]:
@@ -190,8 +206,15 @@ def _claim_sources(floor: Floor, shard: Shard, everything: bool, done: set[str])
     )
 
 
-async def _poll_one(floor: Floor, report: Report, out: Stage, kept: Gathering[PollOutcome, int], job: PollJob) -> None:
-    outcome = await ask_feed(floor, job)
+async def _poll_one(
+    floor: Floor, report: Report, out: Stage, kept: Gathering[PollOutcome, int], job: PollJob, until: float
+) -> bool:
+    """Whether it was asked before its time was over."""
+    try:
+        async with asyncio.timeout_at(until):
+            outcome = await ask_feed(floor, job)
+    except TimeoutError:
+        return False
     new = await kept.keep(outcome)
     report.asked += 1
     report.entries += new
@@ -202,6 +225,7 @@ async def _poll_one(floor: Floor, report: Report, out: Stage, kept: Gathering[Po
     floor.watcher.polled(job, outcome, new)
     if new:
         out.brought()
+    return True
 
 
 async def ask_feed(floor: Floor, job: PollJob) -> PollOutcome:
@@ -287,21 +311,31 @@ async def collect(floor: Floor, report: Report, entries: Stage, out: Stage, *, s
         if not jobs:
             more = await entries.more()
             continue
+        until = _most_of(leases.PAGE_LEASE)
         async with asyncio.TaskGroup() as asking:
-            for job in jobs:
-                asking.create_task(_collect_one(floor, report, out, kept, job))
+            reads = [asking.create_task(_collect_one(floor, report, out, kept, job, until)) for job in jobs]
+        if left := _not_done(jobs, reads, lambda job: job.article_id):
+            floor.archive.release_pages(floor.owner, left)
+            return
 
 
 async def _collect_one(
-    floor: Floor, report: Report, out: Stage, kept: Gathering[Collected, None], job: PageJob
-) -> None:
-    collected = articles.compose(job, await ask_page(floor, job), floor.clock())
+    floor: Floor, report: Report, out: Stage, kept: Gathering[Collected, None], job: PageJob, until: float
+) -> bool:
+    """Whether it was asked for before its time was over."""
+    try:
+        async with asyncio.timeout_at(until):
+            asked = await ask_page(floor, job)
+    except TimeoutError:
+        return False
+    collected = articles.compose(job, asked, floor.clock())
     await kept.keep(collected)
     report.grades[collected.grade.value] += 1
     detail = collected.error or collected.grade.value
     logs.say("read", source=job.source.id, article=job.article_id, status=collected.status, detail=detail)
     floor.watcher.collected(job, collected)
     out.brought()
+    return True
 
 
 async def ask_page(floor: Floor, job: PageJob) -> Asked:

@@ -224,6 +224,10 @@ class Archive(Protocol):
         and title, queue it for judging; free the lease."""
         ...
 
+    def release_pages(self, owner: str, article_ids: Iterable[int]) -> None:
+        """Give claimed pages back unasked; it counts as no attempt."""
+        ...
+
     # judging, grouping, alerting
     def claim_unjudged(self, owner: str, now: datetime, lease: timedelta, *, limit: int) -> list[Article]: ...
 

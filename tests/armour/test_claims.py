@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from storage.archive import SqlArchive
 from tests.archives import NOON
 from tests.armour.corpus import rss, xml
 from tests.armour.floors import open_floor
-from tests.servers import Server, on_loop
-from watchfloor import pipeline
+from tests.servers import Script, Server, on_loop, reply
+from watchfloor import leases, pipeline
 from watchfloor.feeds import read_feed
 from watchfloor.model import Source
+from watchfloor.ports import Shard
 
 
 @on_loop
@@ -37,3 +40,26 @@ def test_a_guid_that_is_an_address_does() -> None:
     body = rss("<guid>https://a.example/4711</guid>").replace(b"<link>https://paper.example/a</link>", b"")
     feed = read_feed(body, content_type="", url="https://a.example/feed", now=NOON)
     assert [entry.url for entry in feed.entries] == ["https://a.example/4711"]
+
+
+@on_loop
+async def test_what_one_slow_host_cannot_give_in_time_is_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lease must outlast what is done under it, and a cycle must end, however slowly a host wants to be asked."""
+    monkeypatch.setattr(leases, "PAGE_LEASE", timedelta(seconds=2))
+    answers: dict[str, bytes | Script] = {"/robots.txt": reply(200, b"User-agent: *\nCrawl-delay: 0.5")}
+    async with Server(answers) as server:
+        links = [server.url(f"/page/{number}") for number in range(12)]
+        items = "".join(f"</item><item><title>{link}</title><link>{link}</link>" for link in links)
+        answers["/feed"] = xml(rss(items, link=server.url("/page")))
+        sources = [Source("slow", "Slow", server.url("/feed"), "Slow")]
+        async with open_floor(f"sqlite:///{tmp_path}/a.db", sources) as floor:
+            archive = floor.archive
+            assert isinstance(archive, SqlArchive)
+            first = await pipeline.cycle(floor)
+            assert 1 <= first.grades.total() <= 5
+            assert archive.work_left(floor.clock())["collect"] == 13 - first.grades.total()
+            jobs = archive.claim_pages("other:1:1", floor.clock(), timedelta(minutes=1), shard=Shard(), limit=99)
+            assert {job.attempts for job in jobs} == {0}
+            assert len(jobs) == 13 - first.grades.total()
