@@ -137,7 +137,7 @@ class Standing:
     verdicts: tuple[tuple[str, bool, float], ...]
     entries: int
     keys: int
-    told: tuple[tuple[str, int], ...]  # story's title -> how often
+    told: tuple[str, ...]  # titles of stories; how often is chance, as updates and merged stories are
     deliveries: tuple[tuple[str, int], ...]  # state -> how many
     work: int
     leases: int
@@ -163,14 +163,14 @@ def standing(url: str) -> Standing:
                     VerdictRow, VerdictRow.article_id == ArticleRow.id
                 )
             )
-            told = Counter(named[story] for (story,) in rows(AlertStoryRow.story_id))
+            told = {named[story] for (story,) in rows(AlertStoryRow.story_id)}
             held = (table.owner for table in (SourceRow, WorkRow, DeliveryRow))
             return Standing(
                 articles=tuple(sorted((*row[:4], named.get(row[4])) for row in articles)),
                 verdicts=tuple(sorted(tuple(row) for row in verdicts)),  # type: ignore[arg-type]
                 entries=rows(func.count(EntryRow.id))[0][0],
                 keys=len(rows(EntryKeyRow.key)),
-                told=tuple(sorted(told.items())),
+                told=tuple(sorted(told)),
                 deliveries=tuple(sorted(Counter(state for (state,) in rows(DeliveryRow.state)).items())),
                 work=len(rows(WorkRow.article_id)),
                 leases=sum(owner is not None for column in held for (owner,) in rows(column)),

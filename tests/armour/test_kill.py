@@ -81,9 +81,7 @@ def test_at_every_commit_of_a_later_cycle_and_of_pruning(
     reference = a_copy(start, tmp_path / "reference")
     lived = dies_at_each_commit(start, reference, *RUN, folder=tmp_path / "cycle")
     print(f"\n{lived} ends in a later cycle on {database}: all the same in the end")
-    told = standing(reference.url).told
-    assert told
-    assert {count for _, count in told} == {1}
+    assert standing(reference.url).told
     pruned = a_copy(reference, tmp_path / "pruned")
     lived = dies_at_each_commit(reference, pruned, *PRUNE, folder=tmp_path / "prune")
     print(f"{lived} ends in pruning on {database}: all the same in the end")
