@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
-from watchfloor.model import Evidence, Record, Verdict
+from watchfloor.briefs import merge_spans
+from watchfloor.model import Article, EntityHit, Evidence, Record, Verdict
 
 TEXT_FROM = {
     "page": "its page",
@@ -17,7 +18,8 @@ TEXT_FROM = {
     "title": "the headline alone",
 }
 WAITS_FOR = {"collect": "its page to be asked for", "judge": "its verdict", "sum up": "the message on a new source"}
-SENTENCE = 160  # characters; enough to see the words around a term
+SENTENCE = 300  # characters: some writers need them for one sentence
+HEADLINE = {"title": "headline", "text": "text"}  # what readers call the fields
 
 
 def explanation(record: Record, zone: ZoneInfo) -> Iterator[str]:
@@ -29,6 +31,7 @@ def explanation(record: Record, zone: ZoneInfo) -> Iterator[str]:
     yield from _seen(record, zone)
     yield from _read(record, zone)
     yield from _judged(record, zone)
+    yield from _weighed(record)
     yield from _grouped(record)
     yield from _told(record, zone)
     if record.label is not None:
@@ -74,8 +77,7 @@ def _judged(record: Record, zone: ZoneInfo) -> Iterator[str]:
     if verdict.topics:
         yield f"          topics: {', '.join(verdict.topics)}"
     if verdict.entities:
-        yield f"          names: {', '.join(f'{hit.name} ({hit.kind})' for hit in verdict.entities)}"
-    yield from the_sum(verdict)
+        yield f"          names: {', '.join(map(_named, verdict.entities))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,24 +96,57 @@ def reasons(verdict: Verdict) -> list[Reason]:
     return sorted(found, key=lambda reason: -abs(reason.weight))
 
 
+def _named(hit: EntityHit) -> str:
+    return f"{hit.name} ({hit.kind}{', by a model' if hit.by == 'model' else ''})"
+
+
+def _weighed(record: Record) -> Iterator[str]:
+    """The sum, then every sentence that it rests on, once, with what was found in it in brackets."""
+    if record.verdict is None or not record.verdict.judged:
+        return
+    yield ""
+    yield from the_sum(record.verdict)
+    yield ""
+    yield from _sentences(record.article, record.verdict.evidence)
+
+
 def the_sum(verdict: Verdict) -> Iterator[str]:
-    """Each term with what it adds, the heaviest first, and the sentence it first stands in; the sum is the score."""
+    """Each term with what it adds, the heaviest first; the sum is the score."""
     terms = reasons(verdict)
+    widest = max((len(reason.first.term) for reason in terms), default=0)
     for reason in terms:
-        first = reason.first
-        places = f", {reason.places} places" if reason.places > 1 else ""
-        yield f"  {reason.weight:+7.2f}  {first.term}  [{first.kind}, {first.field}{places}]"
-        yield f"           {_around(first)}"
-    yield f"  {sum(reason.weight for reason in terms):+7.2f}  in all"
+        kind = f"against: {reason.first.topic}" if reason.first.kind == "context" else reason.first.kind
+        times = f", {reason.places} times" if reason.places > 1 else ""
+        place = HEADLINE[reason.first.field]
+        yield f"  {reason.weight:+7.2f}  {reason.first.term:{min(widest, 32)}}  {kind}, {place}{times}"
+    reached = "reached" if verdict.relevant else "not reached"
+    total = sum(reason.weight for reason in terms)
+    yield f"  {total:+7.2f}  in all; the threshold of {verdict.threshold:.2f} is {reached}"
 
 
 def _term(evidence: Evidence) -> tuple[str, str]:
     return evidence.term, evidence.kind
 
 
-def _around(evidence: Evidence) -> str:
-    sentence = " ".join(evidence.sentence.split())
-    return sentence if len(sentence) <= SENTENCE else f"{sentence[: SENTENCE - 1]}…"
+def _sentences(article: Article, evidence: Iterable[Evidence]) -> Iterator[str]:
+    """In reading order."""
+    found: dict[tuple[str, str], list[Evidence]] = {}
+    for one in evidence:
+        found.setdefault((one.field, one.sentence), []).append(one)
+    for (field, sentence), reasons in found.items():
+        whole = article.title if field == "title" else article.text
+        yield f"          {HEADLINE[field]}: {_marked(whole, sentence, reasons)}"
+
+
+def _marked(whole: str, sentence: str, evidence: Sequence[Evidence]) -> str:
+    """A sentence with the terms in brackets; as it is, where the text is not the one that was judged."""
+    begin = whole.rfind(sentence, 0, evidence[0].start + len(sentence))
+    if begin >= 0:
+        spans = merge_spans((one.start - begin, min(one.end - begin, len(sentence))) for one in evidence)
+        for start, end in reversed(spans):
+            sentence = f"{sentence[:start]}[{sentence[start:end]}]{sentence[end:]}"
+    plain = " ".join(sentence.split())
+    return plain if len(plain) <= SENTENCE else f"{plain[: SENTENCE - 1]}…"
 
 
 def _grouped(record: Record) -> Iterator[str]:
@@ -119,7 +154,9 @@ def _grouped(record: Record) -> Iterator[str]:
         return
     story = record.story
     others = f", also in {', '.join(story.others)}" if story.others else ""
-    yield f"Story     {story.story_id}, {story.articles} articles: {story.headline} ({story.publisher}{others})"
+    yield ""
+    articles = f"{story.articles} {'article' if story.articles == 1 else 'articles'}"
+    yield f"Story     {story.story_id}, {articles}: {story.headline} ({story.publisher}{others})"
 
 
 def _told(record: Record, zone: ZoneInfo) -> Iterator[str]:

@@ -12,7 +12,7 @@ from rich.text import Text
 from watchfloor import wiring
 from watchfloor.cli import DONE
 from watchfloor.cli.options import ArchiveOptions, Format
-from watchfloor.cli.printing import as_csv, as_json, as_line, console, print_facets, print_hits, when
+from watchfloor.cli.printing import as_csv, as_json, as_line, console, print_facets, print_hits, print_lines, when
 from watchfloor.errors import ArchiveError, ConfigurationError
 from watchfloor.model import Filters
 from watchfloor.moments import read_moment
@@ -124,8 +124,7 @@ def explain(article: Id, /, *, format: Format = "table", options: ArchiveOptions
     if format == "json":
         print(as_json(record.as_json()))
         return DONE
-    for line in explanation(record, settings.zone):
-        print(line)
+    print_lines(explanation(record, settings.zone))
     return DONE
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -18,10 +19,10 @@ from watchfloor.backtesting import Change, Picture
 from watchfloor.cli import DONE
 from watchfloor.cli.archive import Moment
 from watchfloor.cli.options import Format, LearningOptions
-from watchfloor.cli.printing import as_json, console, table, when
+from watchfloor.cli.printing import as_json, console, progress_bar, table, when
 from watchfloor.moments import read_moment
 from watchfloor.suggesting import Frequent, unknown
-from watchfloor.trials import Lists, Progress, Trial, run
+from watchfloor.trials import Lists, Trial, run
 from watchfloor.watchlist import Watchlist
 
 SENTENCE = 150  # characters: two lines of a terminal
@@ -45,8 +46,8 @@ def backtest(
     settings = options.settings()
     lists = Lists(wiring.load_watchlist(settings), watchlist.load(against) if against else None)
     start, end = _period(since, until, settings.zone)
-    with closing(wiring.open_archive(settings)) as archive, progress_bar("judging") as progress:
-        trial = run(archive, lists, start, end, limit=limit, processes=processes, progress=progress)
+    with closing(wiring.open_archive(settings)) as archive, progress_bar() as bar:
+        trial = run(archive, lists, start, end, limit=limit, processes=processes, progress=partial(bar, "judging"))
     if format == "json":
         print(as_json(_plain(lists.edited, against, trial)))
     else:
@@ -96,20 +97,6 @@ def _period(since: str | None, until: str | None, zone: ZoneInfo) -> tuple[datet
     """The time from `since` until `until`; without them from the beginning, until now."""
     now = wiring.now()
     return read_moment(since, zone, now) or datetime(1970, 1, 1, tzinfo=UTC), read_moment(until, zone, now) or now
-
-
-@contextmanager
-def progress_bar(what: str) -> Iterator[Progress]:
-    """A bar on a terminal, nothing in a pipe; yields what is told how much of how much is done."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    err = Console(stderr=True)
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _plain(edited: Watchlist, against: Path | None, trial: Trial) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from watchfloor.model import Facets, Hit
+
+
+LABEL = 10  # columns of the words before a line
 
 
 def console(*, stderr: bool = False) -> Any:
@@ -93,6 +97,23 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
 def when(moment: datetime | None, zone: ZoneInfo) -> str:
     """A time as people read it, in their zone; a dash where there is none."""
     return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M") if moment else "-"
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Lines that begin with a label or a weight: on a terminal wrapped under themselves and in colours, else as is."""
+    from rich.text import Text
+
+    out = console()
+    if not out.is_terminal:
+        print("\n".join(lines))
+        return
+    for number, line in enumerate(lines):
+        text = Text("\n".join(textwrap.wrap(line, out.width, subsequent_indent=" " * LABEL)))
+        text.highlight_regex(r"^[A-Z][a-z]+(?= {2,})", "bold cyan")
+        text.highlight_regex(r"^ +\+[\d.]+", "green")
+        text.highlight_regex(r"^ +-[\d.]+", "red")
+        text.highlight_regex(r"\[[^\]]+\]", "bold yellow")
+        out.print(text, style="bold" if number == 0 else "")
 
 
 def print_hits(hits: Iterable[Hit], zone: ZoneInfo) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,9 +13,9 @@ from rich.text import Text
 
 from watchfloor import wiring
 from watchfloor.cli import DONE, FAILED
-from watchfloor.cli.learning import progress_bar, share
+from watchfloor.cli.learning import share
 from watchfloor.cli.options import Format, LearningOptions
-from watchfloor.cli.printing import as_json, console, table
+from watchfloor.cli.printing import as_json, console, progress_bar, table
 from watchfloor.cli.words import records
 from watchfloor.errors import ConfigurationError, WatchlistError
 from watchfloor.scores import Score
@@ -48,8 +49,8 @@ def tune(
     if folds < 2:
         raise ConfigurationError("--folds: at least 2")
     examples = list(_of_archive(settings) if labels == ARCHIVE else _of_file(labels))
-    with progress_bar("fitting") as progress:
-        tuning = fit(_content(path), examples, path=path, folds=folds, progress=progress)
+    with progress_bar() as bar:
+        tuning = fit(_content(path), examples, path=path, folds=folds, progress=partial(bar, "fitting"))
     written = write and tuning.helps
     if written:
         _replace(path, tuning.content)
