@@ -23,6 +23,7 @@ from watchfloor.match import Matcher
 from watchfloor.model import Article, Verdict
 from watchfloor.ports import Sketched
 from watchfloor.scores import Score
+from watchfloor.sketches import unpack
 from watchfloor.weighing import sketch_of
 
 PROVISIONAL = 1 << 60  # ids of stories that the archive does not have begin here: a story of its own keeps its number
@@ -123,6 +124,7 @@ class Backtest:
     _told_before: frozenset[int] = frozenset()
     _joined: dict[int, int] = field(default_factory=dict)  # a story -> the one that it turned out to be
     _made: int = PROVISIONAL
+    _forgotten: int = 0
     _score_before: Score = field(default_factory=Score)
     _score_after: Score = field(default_factory=Score)
     _relevant: Counter[str] = field(default_factory=Counter)
@@ -177,7 +179,12 @@ class Backtest:
         return homes
 
     def _forget(self, before: datetime) -> None:
-        self.window = [(at, one) for at, one in self.window if at >= before]
+        kept = [(at, one) for at, one in self.window if at >= before]
+        self._forgotten += len(self.window) - len(kept)
+        self.window = kept
+        if self._forgotten > len(kept):
+            unpack.cache_clear()  # sized for a cycle's window, it would fill up with what has gone by: 17 kB each
+            self._forgotten = 0
 
     # -- what it comes to ---------------------------------------------------------------------------------------------
 
