@@ -28,7 +28,7 @@ _DROPPED = re.compile(
     + "\U000e0000-\U0010ffff]"
 )
 # What an address may hold by RFC 3986: what else stands in one would end it early in HTML, in a mail or in Slack.
-_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+", re.IGNORECASE)
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|[0-9a-f:.]*:[0-9a-f:.]*", re.IGNORECASE)
 _UNQUOTED = re.compile(r"[^\x21-\x7e]|[\"<>\\^`{|}]")
 _BLANKS = re.compile(r"[^\S\n]+")
 _PARAGRAPHS = re.compile(r"\n\s*\n")

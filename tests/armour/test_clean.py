@@ -93,6 +93,7 @@ REFUSED = [
     "http://paper.example\\.evil.example/",
     'http://paper.example"onclick=x/',
     "http://<script>/",
+    "http://paper\u2026example/",  # three dots, once it is made plain
     "http://pa%70er.example/",
     "http://[fe80::1%25eth0]/",
     "http://" + "a" * 64 + ".example/",
