@@ -1,13 +1,15 @@
 """Search through the archive against the bare SQL it stands for, in one run: `python -m bench.search [--articles N]`.
 
-The articles are made up: words drawn by Zipf's law, one in twenty relevant. Bare: the same look-up in the full-text
-index and the same rows of the page, by the driver alone. Ours: `SqlArchive.search`, snippets and marks included. Each
-query is asked in turn, bare and ours, several rounds; the ratio of the p95s is what counts.
+The articles are made up: words, entities and languages drawn by Zipf's law, one article in twenty relevant. Ours:
+`SqlArchive.search` and `facets`, snippets and marks included. Bare: the very statements that this led to, by the driver
+alone on an open connection. Each question is asked in turn, bare and ours, several rounds; the ratio of the p95s is
+what counts.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import statistics
 import sys
@@ -16,12 +18,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, insert, text
+from sqlalchemy import Connection, event, insert, text
 
 from storage import search, words
 from storage.archive import SqlArchive
@@ -29,7 +31,7 @@ from storage.dialects import chunks
 from storage.engine import open_archive
 from storage.schema import ArticleRow, ArticleTopicRow, MentionRow, VerdictRow
 from watchfloor.model import Filters, Source
-from watchfloor.query import Node, parse
+from watchfloor.query import parse
 
 START = datetime(2026, 11, 24, tzinfo=UTC)
 VOCABULARY = 40_000
@@ -37,7 +39,6 @@ ENTITIES = 2_000
 COUNTRIES = ("US", "GB", "DE", "FR", "PL", "UA", "JP", "IN", "AU", "CA", "SE", "FI")
 LENGTH = 250  # words of a text
 BATCH = 1_000
-ROUNDS = 9
 EVERYTHING = Filters(everything=True)
 RELEVANT = Filters()
 # One word in so many of the texts, by rank in the vocabulary: w20 in most, w2000 in one of a hundred.
@@ -55,14 +56,10 @@ QUERIES: dict[str, tuple[str | None, Filters]] = {
     "in titles": ("title:w200", EVERYTHING),
     "not": ("w200 NOT w20", EVERYTHING),
     "a topic": (None, Filters(topics=("topic 3",), everything=True)),
+    "a country": (None, Filters(countries=("US",), everything=True)),
+    "a word, a language": ("w200", Filters(languages=("fr",), everything=True)),
     "an entity and a week": ("w200", Filters(entities=("entity 7",), since=START - timedelta(days=7), everything=True)),
 }
-BARE_ROWS = """SELECT a.id, a.title, a.url, s.id, s.publisher, a.published, a.first_seen, a.story_id, a.text, v.score
-    FROM articles a JOIN sources s ON s.id = a.source_id JOIN verdicts v ON v.article_id = a.id WHERE a.id IN """
-BARE_NAMES = (
-    "SELECT article_id, topic FROM article_topics WHERE article_id IN ",
-    "SELECT article_id, entity FROM mentions WHERE article_id IN ",
-)
 
 
 # -- the archive ------------------------------------------------------------------------------------------------------
@@ -158,22 +155,63 @@ def _mention(id: int, entity: str) -> dict[str, Any]:
 # -- the measure ------------------------------------------------------------------------------------------------------
 
 
-def bare(archive: SqlArchive, node: Node | None, filters: Filters, by: str) -> Callable[[], object]:
-    """The statements alone, on one open connection: count, page, rows, topics, entities."""
-    question = search._ask(node, filters, None, by, is_sqlite=archive._database.is_sqlite)
+@dataclass(frozen=True)
+class Measured:
+    """Times of one question in milliseconds, bare and ours, asked in turn."""
 
-    def ask() -> object:
-        with archive._database.read() as connection:
-            total = search._count(connection, question)
-            found = search._page(connection, question, 21, dense=total > search.COUNTED)
-            ids = ",".join(str(words.article_of_key(one.key)) for one in found[:20]) or "0"
-            return [connection.exec_driver_sql(f"{sql}({ids})").all() for sql in (BARE_ROWS, *BARE_NAMES)]
+    kind: str
+    query: str
+    bare: list[float]
+    ours: list[float]
 
-    return ask
+    def as_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "query": self.query, "bare": summary(self.bare), "ours": summary(self.ours)}
 
 
-def ours(archive: SqlArchive, node: Node | None, filters: Filters, by: str) -> Callable[[], object]:
-    return lambda: archive.search(node, filters, limit=20, after=None, by=by)
+def questions(archive: SqlArchive) -> Iterator[tuple[str, str, Callable[[], object]]]:
+    """Every query by relevance and by date, and its facets."""
+    for name, (query, filters) in QUERIES.items():
+        node = parse(query) if query else None
+        yield "date", name, partial(archive.search, node, filters, limit=20, after=None, by="date")
+        if node:
+            yield "relevance", name, partial(archive.search, node, filters, limit=20, after=None, by="relevance")
+        yield "facets", name, partial(archive.facets, node, filters)
+
+
+def bare(archive: SqlArchive, ask: Callable[[], object]) -> Callable[[], object]:
+    """The very statements that a question leads to, by the driver alone, on a connection that is open."""
+    said: list[tuple[str, Any]] = []
+
+    def note(connection: object, cursor: object, statement: str, parameters: Any, *rest: object) -> None:
+        said.append((statement, parameters))
+
+    engine = archive._database._reads
+    event.listen(engine, "before_cursor_execute", note)
+    ask()
+    event.remove(engine, "before_cursor_execute", note)
+    return partial(replay, driver(archive), [one for one in said if not one[0].startswith(("BEGIN", "PRAGMA"))])
+
+
+def replay(connection: Any, said: list[tuple[str, Any]]) -> None:
+    cursor = connection.cursor()
+    for statement, parameters in said:
+        cursor.execute(statement, parameters)
+        if cursor.description:
+            cursor.fetchall()
+    connection.rollback()
+
+
+@cache
+def driver(archive: SqlArchive) -> Any:
+    """A connection of the driver's own, with the settings that every connection of ours has."""
+    return archive._database._reads.raw_connection().driver_connection
+
+
+def measure(archive: SqlArchive, rounds: int) -> Iterator[Measured]:
+    for kind, name, ask in questions(archive):
+        asked = [bare(archive, ask), ask]
+        times = [[milliseconds(one) for one in asked] for _ in range(rounds + 2)][2:]  # two to warm up
+        yield Measured(kind, name, [one for one, _ in times], [other for _, other in times])
 
 
 def milliseconds(ask: Callable[[], object]) -> float:
@@ -182,50 +220,70 @@ def milliseconds(ask: Callable[[], object]) -> float:
     return (time.perf_counter() - began) * 1000
 
 
+def summary(times: list[float]) -> dict[str, float]:
+    """Median, quartiles, and what 95 of 100 do not exceed."""
+    quartiles = statistics.quantiles(times, n=4)
+    return {"p25": quartiles[0], "p50": quartiles[1], "p75": quartiles[2], "p95": p95(times), "most": max(times)}
+
+
 def p95(times: list[float]) -> float:
-    return statistics.quantiles(times, n=20)[-1]
+    return statistics.quantiles(times, n=20, method="inclusive")[-1]
 
 
-def measure(archive: SqlArchive) -> Iterator[tuple[str, str, list[float], list[float]]]:
-    for by in ("date", "relevance"):
-        for name, (query, filters) in QUERIES.items():
-            if query is None and by == "relevance":
-                continue
-            node = parse(query) if query else None
-            asked = [bare(archive, node, filters, by), ours(archive, node, filters, by)]
-            for ask in asked:  # warm
-                ask()
-            rounds = [[milliseconds(ask) for ask in asked] for _ in range(ROUNDS)]
-            yield by, name, [one for one, _ in rounds], [other for _, other in rounds]
+# -- the report -------------------------------------------------------------------------------------------------------
 
 
-def report(archive: SqlArchive) -> None:
-    print(f"{'order':<10}{'query':<26}{'bare p50':>9}{'p95':>8}{'ours p50':>9}{'p95':>8}   ms")
-    every: dict[str, tuple[list[float], list[float]]] = {"date": ([], []), "relevance": ([], [])}
-    for by, name, one, other in measure(archive):
-        every[by][0].extend(one)
-        every[by][1].extend(other)
-        middle = statistics.median
-        print(f"{by:<10}{name:<26}{middle(one):9.2f}{p95(one):8.2f}{middle(other):9.2f}{p95(other):8.2f}")
-    for by, (one, other) in every.items():
-        print(f"{by}: p95 {p95(one):.1f} -> {p95(other):.1f} ms, ratio {p95(other) / p95(one):.2f}")
+def report(archive: SqlArchive, rounds: int) -> list[Measured]:
+    print(f"{'kind':<10}{'query':<27}{'bare p50':>9}{'(p25-p75)':>15}{'ours p50':>9}{'(p25-p75)':>15}{'p95':>8}   ms")
+    every = []
+    for one in measure(archive, rounds):
+        every.append(one)
+        print(f"{one.kind:<10}{one.query:<27}{_shown(one.bare)}{_shown(one.ours)}{p95(one.ours):8.1f}", flush=True)
+    for kind in ("relevance", "date", "facets"):
+        print(_sum(kind, [one for one in every if one.kind == kind]))
+    return every
+
+
+def _shown(times: list[float]) -> str:
+    of = summary(times)
+    return f"{of['p50']:9.1f}{'({:.1f}-{:.1f})'.format(of['p25'], of['p75']):>15}"
+
+
+def _sum(kind: str, measured: list[Measured]) -> str:
+    """All queries of a kind in one: what 95 of 100 of their askings do not exceed, and the slowest query."""
+    one = p95([time for each in measured for time in each.bare])
+    other = p95([time for each in measured for time in each.ours])
+    slowest = max(measured, key=lambda each: statistics.median(each.ours))
+    said = f"the slowest is {slowest.query!r} with a median of {statistics.median(slowest.ours):.1f} ms"
+    return f"{kind}: p95 {one:.1f} ms bare, {other:.1f} ms ours, ratio {other / one:.2f}; {said}"
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--articles", type=int, default=100_000)
+    options.add_argument("--rounds", type=int, default=15)
+    options.add_argument("--json", type=Path, help="write all figures here as well")
     options.add_argument(
         "--database", help="URL of an archive to use, filled if it is empty; default: a new SQLite file"
     )
     given = options.parse_args()
+    search.SECONDS = 60  # what takes long is measured, not stopped
     with tempfile.TemporaryDirectory() as folder:
         archive = open_archive(given.database or f"sqlite:///{Path(folder)}/archive.db")
-        with archive._database.read() as connection:
-            there = connection.execute(text("SELECT count(*) FROM articles")).scalar_one()
-        if not there:
+        if not _articles(archive):
             print(f"{given.articles} articles made in {fill(archive, given.articles):.0f} s")
-        report(archive)
+        about = {"articles": _articles(archive), "database": archive._database.url.get_backend_name()}
+        print(f"{about['articles']} articles on {about['database']}, {given.rounds} rounds, bare and ours in turn")
+        measured = report(archive, given.rounds)
+        if given.json:
+            figures = {**about, "rounds": given.rounds, "measured": [one.as_json() for one in measured]}
+            given.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
         archive.close()
+
+
+def _articles(archive: SqlArchive) -> int:
+    with archive._database.read() as connection:
+        return int(connection.execute(text("SELECT count(*) FROM articles")).scalar_one())
 
 
 if __name__ == "__main__":

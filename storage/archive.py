@@ -5,8 +5,9 @@ pages.py     texts                         reading.py   what is known, as types 
 judging.py   verdicts, stories, alerts     care.py      leases of the dead, retention, back-up, size
 words.py     the full-text index           search.py    questions to it
 handwork.py  what an analyst decides       facets.py    what its matches have in common
-desk.py      what the pages show           saved.py     searches with a name
+desk.py      what the pages show           saved.py      searches with a name
 incidents.py what is wrong with the monitor
+library.py   the questions, on their own   exporting.py  all that is found, as a stream
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from storage import (
     care,
     census,
     desk,
-    facets,
     handwork,
     incidents,
     judging,
@@ -36,14 +36,13 @@ from storage import (
     quiet,
     reading,
     saved,
-    search,
     suggesting,
     words,
 )
 from storage.care import TableSize
 from storage.desk import Card, Company, Narrowing, Standing, TermUse
 from storage.dialects import put
-from storage.engine import Database
+from storage.library import Library
 from storage.reading import SourceOverview
 from storage.schema import CycleRow, NoteRow
 from watchfloor.model import (
@@ -55,10 +54,7 @@ from watchfloor.model import (
     Coverage,
     Delivery,
     DeliveryState,
-    Facets,
     FeedState,
-    Filters,
-    Hits,
     Labelled,
     PageJob,
     PollJob,
@@ -72,28 +68,18 @@ from watchfloor.model import (
     Vitals,
 )
 from watchfloor.ports import Decide, Group, Judged, Settled, Shard, Sketched, StoryState, SumUp, Tell
-from watchfloor.query import Node
 from watchfloor.suggesting import Frequent
 
 if TYPE_CHECKING:
     from watchfloor.backtesting import Past
 
-WORDS = 0x776F7264  # "word": the key under which two who would fill the index exclude each other
 
-
-class SqlArchive:
+class SqlArchive(Library):
     """`watchfloor.ports.Archive` on SQLite or PostgreSQL, made by `storage.engine.open_archive`.
 
     Safe to use from several threads; a process that forks opens its own. Every method raises ArchiveError when the
     database cannot be reached, is locked for longer than half a minute, full or damaged.
     """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def close(self) -> None:
-        """Give back all connections."""
-        self._database.close()
 
     # -- sources and polling ------------------------------------------------------------------------------------------
 
@@ -350,22 +336,6 @@ class SqlArchive:
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
-    def search(self, query: Node | None, filters: Filters, *, limit: int, after: str | None, by: str) -> Hits:
-        """Find articles; `by` is "relevance" or "date". An empty query finds everything that the filters let pass.
-
-        Raises:
-            QueryError: `after` is not a key that a page of this search gave.
-            ArchiveError: it took longer than `search.SECONDS`.
-        """
-        return search.search(self._database, query, filters, limit=limit, after=after, by=by)
-
-    def facets(self, query: Node | None, filters: Filters, *, most: int = facets.MOST) -> Facets:
-        """What all matches of a search are about and where they are from; of each kind the `most` frequent values.
-
-        At most some ten thousand matches are counted: `Facets` says how. Raises as `search` does.
-        """
-        return facets.facets(self._database, query, filters, most=most)
-
     def find_article(self, id_or_url: int | str) -> Record | None:
         """All that is known of one article, by its number or an address of it; None if there is none."""
         with self._database.read() as connection:
@@ -506,14 +476,6 @@ class SqlArchive:
         """What is wrong with the archive, in words; nothing if all is well. Reads all of it."""
         with self._database.read() as connection:
             return care.check(connection)
-
-    def refresh_words(self) -> int:
-        """Fill the full-text index anew if an older rule filled it; the number of documents, 0 if it is current."""
-        with self._database.read() as connection:
-            if words.is_current(connection):
-                return 0
-        with self._database.write_alone(WORDS) as connection:
-            return 0 if words.is_current(connection) else words.fill(connection)
 
 
 def _document(judged: Judged) -> words.Document:

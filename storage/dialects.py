@@ -7,14 +7,19 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.dialects import postgresql, sqlite
 
 T = TypeVar("T")
 CHUNK = 500  # values of one IN list; the smallest limit among builds of SQLite is 999
 
 
 def _insert(connection: Connection, table: Any) -> Any:
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    if connection.dialect.name == "postgresql":  # imported for who needs it: with it come four drivers' dialects
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert(table)
 
 
 def insert_unknown(connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:

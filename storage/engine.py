@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
@@ -24,8 +24,10 @@ from watchfloor.errors import ArchiveError, ConfigurationError
 
 if TYPE_CHECKING:
     from storage.archive import SqlArchive
+    from storage.library import Library
 
 HEAD = "0006"  # the migration this program was written for; a test compares it with the scripts
+AnyLibrary = TypeVar("AnyLibrary", bound="Library")
 BUSY_SECONDS = 30  # how long a writer waits for another; the longest of ours takes tenths of a second
 CONNECT_SECONDS = 10
 POSTGRES_KEY = 0x77617463  # "watc": of the advisory lock that keeps two upgrades apart
@@ -166,7 +168,18 @@ def open_archive(url: str) -> SqlArchive:
     """
     from storage.archive import SqlArchive
 
-    archive = SqlArchive(database := connect(url))
+    return _opened(SqlArchive(connect(url)))
+
+
+def open_library(url: str) -> Library:
+    """The same archive for those who only ask. Made, upgraded and refused as by `open_archive`."""
+    from storage.library import Library
+
+    return _opened(Library(connect(url)))
+
+
+def _opened(archive: AnyLibrary) -> AnyLibrary:
+    database = archive._database
     try:
         if _version(database) != HEAD:
             _upgrade(database)

@@ -16,6 +16,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
+    Dialect,
     Float,
     ForeignKey,
     Identity,
@@ -25,11 +26,11 @@ from sqlalchemy import (
     MetaData,
     String,
     Text,
+    TypeDecorator,
     UniqueConstraint,
     false,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from storage.times import UtcDateTime
@@ -43,7 +44,21 @@ NAMING = {  # so that a migration can name what it changes
 
 # SQLite numbers rows by itself only in a column that is declared INTEGER.
 Id = BigInteger().with_variant(Integer, "sqlite")
-Json = JSON().with_variant(JSONB, "postgresql")
+
+
+class Json(TypeDecorator[Any]):
+    """`jsonb` on PostgreSQL, JSON as text on SQLite. PostgreSQL's dialect, slow to import, is left to who uses it."""
+
+    impl = JSON
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """The type that the database has."""
+        if dialect.name != "postgresql":
+            return dialect.type_descriptor(JSON())
+        from sqlalchemy.dialects.postgresql import JSONB
+
+        return dialect.type_descriptor(JSONB())
 
 
 class Base(DeclarativeBase):

@@ -26,6 +26,7 @@ ONE_ROOM = {
     "prefect": ("flows/",),
     "prefect_dask": ("flows/",),
     "prometheus_client": ("watchfloor/web/metrics.py",),
+    "pyarrow": ("watchfloor/parquet.py",),
     "cyclopts": ("watchfloor/cli/",),
     "starlette": ("watchfloor/web/",),
     "fastapi": ("watchfloor/web/",),

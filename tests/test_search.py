@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from storage import facets as facets_room
 from storage import search, words
 from storage.archive import SqlArchive
 from storage.engine import open_archive
@@ -283,13 +284,17 @@ def test_facets_of_capitals_are_those_of_the_texts_that_have_them(world: Desk, m
 def test_facets_of_many_matches_are_estimates_and_say_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(words, "SAMPLES", (2, 4, 8))
     desk.works("gazette", *(entry(f"summit-{n}") for n in range(200)))
-    monkeypatch.setattr(search, "COUNTED", 60)
+    monkeypatch.setattr(facets_room, "FACETED", 60)
+    facets = desk.archive.facets(None, Filters())
+    assert (facets.one_in, facets.total) == (4, 200)
+    assert 150 < sum(counts(facets.publishers).values()) < 250
+    monkeypatch.setattr(search, "COUNTED", 100)
     facets = desk.archive.facets(None, Filters())
     assert facets.one_in == 4
     assert not facets.exact
     assert 150 < facets.total < 250
     assert counts(facets.publishers) == {"Gazette House": facets.total}
-    monkeypatch.setattr(search, "COUNTED", 3)
+    monkeypatch.setattr(facets_room, "FACETED", 3)
     assert desk.archive.facets(None, Filters()).one_in == 8
 
 

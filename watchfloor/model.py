@@ -8,11 +8,11 @@ points of the title or text they belong to; `end` is exclusive.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Field = Literal["title", "text"]
 
@@ -531,8 +531,8 @@ class Facets:
     """What the matches of a search are about and where they are from, the most frequent value first.
 
     `months` are those of UTC ("2026-11"), latest first, none left out. `one_in`: 1 if every match was counted; else one
-    match in so many was, evenly spread over time, and every count, `total` too, is the estimate that follows.
-    `partly`: only the newest matches were looked at (a query that asks for capitals), so there may be more of each.
+    match in so many was, evenly spread over time, and every count, beyond 10,000 `total` too, is the estimate that
+    follows. `partly`: only the newest matches were looked at, so there may be more of each (capitals were asked for).
     """
 
     total: int
@@ -549,6 +549,32 @@ class Facets:
     def exact(self) -> bool:
         """Whether the counts are the truth, and neither estimates nor lower bounds."""
         return self.one_in == 1 and not self.partly
+
+
+class Clipping(NamedTuple):
+    """An article as it leaves the archive. A tuple, because a million of them leave in one go.
+
+    `language` is the one it was judged in, `page_sha256` the hash of the page as it came.
+    """
+
+    id: int
+    title: str
+    url: str | None
+    source: str
+    publisher: str
+    country: str | None
+    language: str | None
+    authors: Sequence[str]
+    published: datetime | None
+    first_seen: datetime
+    grade: str
+    relevant: bool
+    score: float
+    topics: Sequence[str]
+    entities: Sequence[str]
+    story: int | None
+    page_sha256: str | None
+    text: str
 
 
 # -- Vitals: how the monitor itself does ------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
 from watchfloor.errors import ConfigurationError, QueryError
-from watchfloor.sources import read_duration
 
 
 def read_moment(text: str | None, zone: ZoneInfo, now: datetime) -> datetime | None:
@@ -21,6 +20,8 @@ def read_moment(text: str | None, zone: ZoneInfo, now: datetime) -> datetime | N
         return _written(text.strip(), zone)
     except (ValueError, OverflowError):
         pass
+    from watchfloor.sources import read_duration  # brings the readers of YAML and OPML with it
+
     try:
         return now - read_duration(text)
     except (ConfigurationError, OverflowError):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from alerts.config import Policy
     from alerts.send import AppriseSender
     from storage.archive import SqlArchive
+    from storage.library import Library
     from storage.quiet import Rest
     from watchfloor.checkup import ArchiveFacts
     from watchfloor.fetch import HttpDoor
@@ -46,6 +47,13 @@ def now() -> datetime:
 def open_archive(settings: Settings) -> SqlArchive:
     """The archive, made or upgraded if need be."""
     from storage.engine import open_archive as open_at
+
+    return open_at(settings.database_url.get_secret_value())
+
+
+def open_library(settings: Settings) -> Library:
+    """The same for those who only ask: search, facets, export."""
+    from storage.engine import open_library as open_at
 
     return open_at(settings.database_url.get_secret_value())
 

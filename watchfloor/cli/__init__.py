@@ -24,6 +24,7 @@ COMMANDS = {
     "demo": ("watch:demo", "Watch a small newspaper on this machine for two cycles; needs no network."),
     "init": ("setup:init", "Write sources.yaml, watchlist.yaml and a commented alerts file where there are none."),
     "search": ("archive:search", "Search the archive."),
+    "export": ("export:export", "Write all that a search finds as JSON lines, CSV, Parquet or citations."),
     "show": ("archive:show", "Show an article: text, grade, verdict, story, deliveries."),
     "explain": ("archive:explain", "Say where an item stands, stage by stage, and why."),
     "label": ("labels:label", "Keep your own judgement of an article, for measuring the watchlist."),

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from cyclopts import Parameter
-from rich.text import Text
 
 from watchfloor import wiring
 from watchfloor.cli import DONE
-from watchfloor.cli.options import ArchiveOptions, Format
+from watchfloor.cli.options import ArchiveOptions, FilterOptions, Format
 from watchfloor.cli.printing import as_csv, as_json, as_line, console, print_facets, print_hits, print_lines, when
 from watchfloor.errors import ArchiveError, ConfigurationError
-from watchfloor.model import Filters
-from watchfloor.moments import read_moment
-from watchfloor.query import parse_lenient
+from watchfloor.query import Node, read_leniently
 
 if TYPE_CHECKING:
     from storage.archive import SqlArchive
     from watchfloor.model import Record
 
-Names = Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=False)]
-Moment = Annotated[str | None, Parameter(help="A date (2026-11-24), a time (2026-11-24T08:00) or an age (12h, 7d).")]
 Id = Annotated[str, Parameter(help="The article's number, or its address.")]
 CSV_COLUMNS = ("id", "title", "url", "source", "publisher", "published", "first_seen", "score", "topics", "entities")
 
@@ -32,21 +28,13 @@ def search(
     query: str = "",
     /,
     *,
-    since: Moment = None,
-    until: Moment = None,
-    source: Names = (),
-    topic: Names = (),
-    entity: Names = (),
-    publisher: Names = (),
-    country: Names = (),
-    language: Names = (),
-    all: Annotated[bool, Parameter(negative="")] = False,
     by: Literal["relevance", "date"] | None = None,
     limit: int = 20,
     after: str | None = None,
     facets: Annotated[bool, Parameter(negative="")] = False,
     format: Literal["table", "json", "jsonl", "csv"] = "table",
-    options: ArchiveOptions = ArchiveOptions(),  # noqa: B008 - frozen, and cyclopts reads it
+    narrowed: FilterOptions = FilterOptions(),  # noqa: B008 - frozen, and cyclopts reads it
+    options: ArchiveOptions = ArchiveOptions(),  # noqa: B008
 ) -> int:
     """Search the archive; without a query, list the newest.
 
@@ -55,11 +43,6 @@ def search(
 
     Parameters
     ----------
-    source
-        Only these sources, by id; may be given several times, as may --topic, --entity, --publisher, --country (DE)
-        and --language (de).
-    all
-        Also what was judged irrelevant, or not at all.
     by
         relevance or date; without it relevance where there is a query, date where there is none.
     after
@@ -70,21 +53,11 @@ def search(
     if facets and format not in ("table", "json"):
         raise ConfigurationError(f"--facets cannot be printed as {format}", hint="use --format table or json")
     settings = options.settings()
-    parsed = parse_lenient(query) if query.strip() else None
-    filters = Filters(
-        since=read_moment(since, settings.zone, wiring.now()),
-        until=read_moment(until, settings.zone, wiring.now()),
-        sources=source,
-        topics=topic,
-        entities=entity,
-        publishers=publisher,
-        countries=country,
-        languages=language,
-        everything=all,
-    )
-    archive = wiring.open_archive(settings)
-    hits = archive.search(parsed, filters, limit=limit, after=after, by=by or ("relevance" if parsed else "date"))
-    counted = archive.facets(parsed, filters) if facets else None
+    node = read_query(query)
+    filters = narrowed.filters(settings.zone, wiring.now())
+    with closing(wiring.open_library(settings)) as archive:
+        hits = archive.search(node, filters, limit=limit, after=after, by=by or ("relevance" if node else "date"))
+        counted = archive.facets(node, filters) if facets else None
     if format == "json":
         found = {"total": hits.total, "total_exact": hits.total_exact, "hits": hits.hits, "after": hits.after}
         print(as_json(found | ({"facets": counted} if counted else {})))
@@ -100,6 +73,16 @@ def search(
         if counted:
             print_facets(counted)
     return DONE
+
+
+def read_query(text: str) -> Node | None:
+    """A query as a person types it; how it was understood, if not to the letter, goes to standard error."""
+    if not text.strip():
+        return None
+    reading = read_leniently(text)
+    if reading.note:
+        print(f"watchfloor: {reading.note}", file=sys.stderr)
+    return reading.node
 
 
 def show(article: Id, /, *, format: Format = "table", options: ArchiveOptions = ArchiveOptions()) -> int:  # noqa: B008
@@ -137,6 +120,8 @@ def find_record(archive: SqlArchive, article: str) -> Record:
 
 
 def _print_record(record: Record, zone: ZoneInfo) -> None:
+    from rich.text import Text
+
     article, verdict = record.article, record.verdict
     out = console()
     out.print(Text(article.title, style="bold"))

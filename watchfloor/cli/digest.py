@@ -11,8 +11,7 @@ from cyclopts import Parameter
 
 from watchfloor import pipeline, wiring
 from watchfloor.cli import DONE, FAILED
-from watchfloor.cli.archive import Moment
-from watchfloor.cli.options import AlertsOptions, Format
+from watchfloor.cli.options import AlertsOptions, Format, Moment
 from watchfloor.cli.printing import as_json, console
 from watchfloor.errors import AlertsError, ConfigurationError
 from watchfloor.moments import read_moment

@@ -17,8 +17,7 @@ from rich.text import Text
 from watchfloor import watchlist, wiring
 from watchfloor.backtesting import Change, Picture
 from watchfloor.cli import DONE
-from watchfloor.cli.archive import Moment
-from watchfloor.cli.options import Format, LearningOptions
+from watchfloor.cli.options import Format, LearningOptions, Moment
 from watchfloor.cli.printing import as_json, console, progress_bar, table, when
 from watchfloor.moments import read_moment
 from watchfloor.suggesting import Frequent, unknown

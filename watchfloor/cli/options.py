@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from cyclopts import Group, Parameter
 
+from watchfloor.model import Filters
+from watchfloor.moments import read_moment
 from watchfloor.settings import Settings, load
 
 GROUP = Group("Settings (each also as WATCHFLOOR_... in the environment or in .env)", sort_key=9)
@@ -17,6 +21,52 @@ Format = Literal["table", "json"]
 
 def _setting(name: str) -> Parameter:
     return Parameter(help=Settings.model_fields[name].description, group=GROUP)
+
+
+Names = Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=False)]
+Moment = Annotated[str | None, Parameter(help="A date (2026-11-24), a time (2026-11-24T08:00) or an age (12h, 7d).")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class FilterOptions:
+    """What narrows a search.
+
+    Parameters
+    ----------
+    source
+        Only these sources, by id; may be given several times, as may the next five.
+    country
+        As in DE.
+    language
+        As in de: the one the article was judged in.
+    all
+        Also what was judged irrelevant, or not at all.
+    """
+
+    since: Moment = None
+    until: Moment = None
+    source: Names = ()
+    topic: Names = ()
+    entity: Names = ()
+    publisher: Names = ()
+    country: Names = ()
+    language: Names = ()
+    all: Annotated[bool, Parameter(negative="")] = False
+
+    def filters(self, zone: ZoneInfo, now: datetime) -> Filters:
+        """The same for the archive. Raises QueryError for what is no time."""
+        return Filters(
+            since=read_moment(self.since, zone, now),
+            until=read_moment(self.until, zone, now),
+            sources=self.source,
+            topics=self.topic,
+            entities=self.entity,
+            publishers=self.publisher,
+            countries=self.country,
+            languages=self.language,
+            everything=self.all,
+        )
 
 
 @Parameter(name="*")

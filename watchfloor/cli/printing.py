@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 import textwrap
@@ -12,6 +11,8 @@ from dataclasses import asdict, is_dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
+
+from watchfloor.clippings import csv_lines
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -66,15 +67,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, wide: str
 
 def as_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """CSV on standard output, safe for spreadsheets."""
-    writer = csv.writer(sys.stdout, quoting=csv.QUOTE_ALL, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_harmless(cell) for cell in row] for row in rows)
-
-
-def _harmless(cell: object) -> str:
-    """A spreadsheet runs a cell that begins like a formula; an apostrophe makes it text."""
-    text = "" if cell is None else str(cell)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") or text[:1].isspace() else text
+    for lines in csv_lines(columns, rows):
+        sys.stdout.write(lines)
 
 
 @contextmanager

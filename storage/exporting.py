@@ -1,0 +1,94 @@
+"""All that a search finds, oldest first, as a stream: one cursor over the index, some hundred articles at a time.
+
+One transaction that only reads: articles that come meanwhile are not in it, and nobody waits. Memory does not grow with
+what is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Connection, text
+
+from storage import compiling, search, words
+from storage.dialects import chunks
+from storage.engine import Database
+from storage.schema import ArticleRow, SourceRow, VerdictRow
+from storage.search import Found
+from watchfloor.model import Clipping, Filters
+from watchfloor.query import Node
+
+AT_ONCE = 500  # articles; twice as many are no faster
+
+KEYS = {
+    "sqlite": """SELECT rowid AS key FROM article_words
+        WHERE article_words MATCH :match AND rowid >= :low AND rowid < :high ORDER BY rowid""",
+    "postgresql": """SELECT key FROM article_words
+        WHERE words @@ CAST(:match AS tsquery) AND key >= :low AND key < :high ORDER BY key""",
+}
+# Plain SQL that never changes: an IN list of SQLAlchemy's is put together anew for each batch, which takes longer than
+# to answer it.
+IDS = {
+    "sqlite": "(SELECT value FROM json_each(:ids))",
+    "postgresql": "(SELECT id FROM unnest(CAST(:ids AS bigint[])) AS given(id))",
+}
+ARTICLES = """SELECT a.id, a.title, a.url, a.source_id, s.publisher, s.country, v.language, a.authors, a.published,
+        a.first_seen, a.grade, v.relevant, v.score, a.story_id, a.page_sha256, a.text
+    FROM articles a JOIN sources s ON s.id = a.source_id JOIN verdicts v ON v.article_id = a.id
+    WHERE a.id IN """
+COLUMNS = (
+    ArticleRow.id,
+    ArticleRow.title,
+    ArticleRow.url,
+    ArticleRow.source_id,
+    SourceRow.publisher,
+    SourceRow.country,
+    VerdictRow.language,
+    ArticleRow.authors,
+    ArticleRow.published,
+    ArticleRow.first_seen,
+    ArticleRow.grade,
+    VerdictRow.relevant,
+    VerdictRow.score,
+    ArticleRow.story_id,
+    ArticleRow.page_sha256,
+    ArticleRow.text,
+)
+NAMES = "SELECT article_id, {name} FROM {table} WHERE article_id IN {ids} ORDER BY article_id, position"
+
+
+def export(database: Database, node: Node | None, filters: Filters) -> Iterator[Clipping]:
+    """See `storage.archive.SqlArchive.export`."""
+    with search.in_words(), database.read() as connection:
+        for keys in chunks(_keys(connection, node, filters), AT_ONCE):
+            true = _true(connection, keys, node) if node and compiling.minds_capitals(node) else keys
+            yield from _clippings(connection, [words.article_of_key(key) for key in true])
+
+
+def _true(connection: Connection, keys: Sequence[int], node: Node) -> list[int]:
+    return [one.key for one in search.true_of(connection, [Found(key, 0.0) for key in keys], node)]
+
+
+def _keys(connection: Connection, node: Node | None, filters: Filters) -> Iterator[int]:
+    question = search.ask(connection, node, filters, start=None, by="date")
+    values = {"match": question.match, "low": question.low, "high": question.high}
+    streaming = connection.execution_options(yield_per=AT_ONCE)
+    yield from streaming.execute(text(KEYS[connection.dialect.name]), values).scalars()
+
+
+def _clippings(connection: Connection, ids: Sequence[int]) -> Iterator[Clipping]:
+    given: dict[str, object] = {"ids": ids if connection.dialect.name == "postgresql" else str(ids)}
+    of_each = IDS[connection.dialect.name]
+    topics = _names(connection, NAMES.format(name="topic", table="article_topics", ids=of_each), given)
+    entities = _names(connection, NAMES.format(name="entity", table="mentions", ids=of_each), given)
+    rows = {row[0]: row for row in connection.execute(text(ARTICLES + of_each).columns(*COLUMNS), given).all()}
+    for id in ids:
+        if row := rows.get(id):
+            yield Clipping._make((*row[:13], topics.get(id, ()), entities.get(id, ()), *row[13:]))
+
+
+def _names(connection: Connection, statement: str, given: dict[str, object]) -> dict[int, list[str]]:
+    names: dict[int, list[str]] = {}
+    for id, name in connection.execute(text(statement), given).all():
+        names.setdefault(id, []).append(name)
+    return names
