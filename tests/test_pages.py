@@ -209,6 +209,18 @@ def test_search_says_what_its_matches_have_in_common(reader: Reader) -> None:
     assert any("since=2026-11-01" in href and "until=2026-12-01" in href for href in outline.hrefs())
 
 
+def test_what_a_search_finds_is_exported_whole(reader: Reader) -> None:
+    links = [href for href in Outline(reader.opens("/search?q=summit").text).hrefs() if href.startswith("/export")]
+    assert [link.rpartition("=")[2] for link in links] == ["csv", "jsonl", "bibtex", "ris", "csl-json"]
+    for link in links:
+        answer = reader.opens(link)
+        assert answer.text.count("summit in brussels") == 1
+        assert "attachment" in answer.headers["content-disposition"]
+    assert len(reader.opens("/export?format=jsonl&all=1").text.splitlines()) == 3
+    assert reader.opens("/export?format=exe").status_code == 404
+    assert reader.opens("/export?format=csv&since=x").status_code == 400
+
+
 def test_a_name_has_a_page_with_its_days_and_company(desk: Desk, reader: Reader) -> None:
     for path in ("/entity?name=NATO", "/topic?name=alliances"):
         page = reader.opens(path)

@@ -14,11 +14,12 @@ from urllib.parse import parse_qsl
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from storage import words
 from storage.desk import TermUse
+from watchfloor.clippings import FORMATS
 from watchfloor.errors import ArchiveError, QueryError, WatchlistError
 from watchfloor.model import DeliveryState, Facets, Filters, Hits
 from watchfloor.web import asking, charts, guard, shows, syndication
@@ -33,6 +34,13 @@ SUBJECT_HITS, SUBJECT_STORIES = 200, 15  # articles that are looked at for a nam
 DAYS = timedelta(days=90)  # of a name's picture
 ALERTS = 50
 STATES: tuple[DeliveryState, ...] = ("pending", "held", "sending", "sent", "folded", "dead", "unknown")
+EXPORTS = {  # format -> how its file's name ends, and what it is
+    "csv": ("csv", "text/csv"),
+    "jsonl": ("jsonl", "application/jsonl"),
+    "bibtex": ("bib", "application/x-bibtex"),
+    "ris": ("ris", "application/x-research-info-systems"),
+    "csl-json": ("json", "application/vnd.citationstyles.csl+json"),
+}
 COUNTED_FOR = timedelta(minutes=10)  # the uses of the watchlist's terms are not counted anew for so long
 PICTURE = "default-src 'none'; style-src 'unsafe-inline'"  # an SVG's own; it is shown as a picture, without script
 LATELY = timedelta(days=30)  # of the sources' grades
@@ -64,6 +72,7 @@ class Pages:
             Route("/search", self.search),
             Route("/search/keep", self.keep, methods=["POST"]),
             Route("/search/forget", self.forget, methods=["POST"]),
+            Route("/export", self.export),
             Route("/feed.atom", self.feed),
             Route("/feed.json", self.feed),
             Route("/sources", self.sources),
@@ -144,6 +153,7 @@ class Pages:
             hits=hits,
             facets=facets,
             filters=FILTERS,
+            exports=EXPORTS,
             error=error,
             kept=kept,
         )
@@ -173,6 +183,20 @@ class Pages:
         etag = f'"{sha256(body).hexdigest()[:32]}"'
         known = etag in request.headers.get("if-none-match", "")
         return Response(b"" if known else body, 304 if known else 200, {"ETag": etag}, media_type=kind)
+
+    def export(self, request: Request) -> Response:
+        """All that a search finds, as a file."""
+        address = Address.of("/search", request.query_params.multi_items())
+        if address.get("format") not in EXPORTS:
+            raise HTTPException(404)
+        ending, kind = EXPORTS[address.get("format")]
+        question = asking.question_of(self.desk, address)
+        found = self.archive.export(question.node, question.filters)
+        return StreamingResponse(
+            FORMATS[address.get("format")](found),
+            media_type=kind,
+            headers={"Content-Disposition": f'attachment; filename="watchfloor.{ending}"'},
+        )
 
     def entity(self, request: Request) -> Response:
         """A name: its days, who appears with it, its stories."""
