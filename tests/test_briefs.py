@@ -136,8 +136,9 @@ def test_papers_that_print_another_papers_text_are_named_and_not_counted() -> No
         Judgement(article(4, "Lantern", text=words.replace("word5 ", "other ")), verdict(1.0)),
     ]
     brief = brief_of(1, members)
-    assert (brief.publisher, brief.wire, brief.others) == ("Herald", "Gazette", ("Lantern",))
-    assert brief.copies == ("Courier",)
+    assert (brief.publisher, brief.wire, brief.others) == ("Herald", "Reuters", ("Lantern",))  # one of them credits it
+    assert brief.copies == ("Gazette", "Courier")
+    assert brief_of(1, members[::-1]) == brief
 
 
 def test_spans_that_overlap_or_touch_are_one() -> None:

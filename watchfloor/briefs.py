@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from watchfloor.model import Article, Brief, Evidence, Grade, Verdict
-from watchfloor.voices import plain_title, voice, without_dateline
+from watchfloor.voices import is_wire, plain_title, voice, without_dateline
 
 RULE_MARKED_WHOLE = 3  # words: two terms with one word between read as one
 OPENING = 40  # words by which a text is known again: papers that print another's keep them, and cut the end
@@ -61,13 +61,21 @@ def brief_of(story_id: int, judgements: Sequence[Judgement]) -> Brief:
     )
 
 
-def _voices(in_time: Iterable[Judgement]) -> dict[int, str]:
-    """Whose words each article is in: the wire's that it credits, or of the first that began with the same words."""
-    first: dict[str, str] = {}
+def _voices(judgements: Iterable[Judgement]) -> dict[int, str]:
+    """Whose words each article is in; those that begin with the same words are in one voice."""
+    same_words: dict[str, list[Article]] = defaultdict(list)
+    for one in judgements:
+        same_words[_opening(one.article) or str(one.article.id)].append(one.article)
     return {
-        one.id: first.setdefault(_opening(one) or str(one.id), voice(one.publisher, one.title, one.text))
-        for one in (judgement.article for judgement in in_time)
+        article.id: spoken for copies in same_words.values() for spoken in [_voice_of(copies)] for article in copies
     }
+
+
+def _voice_of(copies: Iterable[Article]) -> str:
+    """The wire's that one of them credits, else that of the first that came out, in whatever order we read them."""
+    in_time = sorted(copies, key=lambda one: (one.published or one.first_seen, one.id))
+    voices = [voice(one.publisher, one.title, one.text) for one in in_time]
+    return next((name for name in voices if is_wire(name)), voices[0])
 
 
 def _opening(article: Article) -> str:

@@ -37,6 +37,8 @@ _PLACE_AND_DATE = r"(?:[^\W_a-z][\w./-]*,?\s+){0,7}"  # words with a capital, an
 _DATELINE = re.compile(
     rf"^(?:{_PLACE_AND_DATE}\((?P<wire>{_SIGNED})\)\s*[-–—:]?|(?P<bare>{_SIGNED})\s+[-–—])\s*", re.MULTILINE
 )
+# "THE HAGUE (Meridian) -": of a wire that is not on the list
+_ANY_DATELINE = re.compile(rf"{_PLACE_AND_DATE}\([^\W_a-z][\w .&-]{{1,30}}\)\s*[-–—]\s*")
 _BRACKETS = re.compile(rf"\s*\((?P<wire>{_SIGNED})\)\s*$")
 _DATELINE_WITHIN = 400  # characters: a byline may stand before it, a wire that is quoted later does not count
 _SUFFIX = re.compile(r"\s+(?:[-–—|]|::)\s+(?P<name>[^|–—]{2,40})$")
@@ -67,8 +69,8 @@ def plain_title(title: str, publisher: str = "") -> str:
 
 
 def without_dateline(text: str) -> str:
-    """The text without a byline and a wire's dateline at its beginning: two papers carry the same text after it."""
-    dateline = _DATELINE.search(text, 0, _DATELINE_WITHIN)
+    """The text without a byline and a dateline at its beginning: two papers carry the same text after it."""
+    dateline = _DATELINE.search(text, 0, _DATELINE_WITHIN) or _ANY_DATELINE.match(text)
     return text[dateline.end() :] if dateline else text
 
 
