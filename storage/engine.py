@@ -10,6 +10,7 @@ after a sending is `durable`, it waits for the disk, and with it for all that wa
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 HEAD = "0006"  # the migration this program was written for; a test compares it with the scripts
 AnyLibrary = TypeVar("AnyLibrary", bound="Library")
+SWITCH_SECONDS = 0.05  # between two tries to switch a new archive to the write-ahead log
 BUSY_SECONDS = 30  # how long a writer waits for another; the longest of ours takes tenths of a second
 CONNECT_SECONDS = 10
 POSTGRES_KEY = 0x77617463  # "watc": of the advisory lock that keeps two upgrades apart
@@ -121,9 +123,22 @@ def _make_sqlite_engine(url: URL) -> Engine:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # transactions are begun by us, not guessed by the driver
-    connection.execute("PRAGMA journal_mode=WAL")
+    _write_ahead(connection)
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA cache_size=-32000")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Two that make the same archive at once: SQLite refuses one of them the switch, whatever its busy timeout."""
+    ends = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > ends:
+                raise
+        time.sleep(SWITCH_SECONDS)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -717,3 +717,12 @@ def test_times_come_back_as_utc(desk: Desk) -> None:
     desk.archive.keep_cycle(NOON, NOON.astimezone(tz=ZoneInfo("Asia/Tokyo")), {})
     last = desk.archive.last_cycle()
     assert (last, last and last.utcoffset()) == (NOON, timedelta(0))
+
+
+def test_several_may_make_the_same_archive_at_once(tmp_path: Path) -> None:
+    for number in range(10):
+        url = f"sqlite:///{tmp_path}/{number}.db"
+        at_once(*[lambda url=url: open_archive(url).close()] * 4)
+        opened = open_archive(url)
+        assert opened.states() == {}
+        opened.close()
