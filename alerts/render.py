@@ -36,6 +36,7 @@ LISTED_IN_SLACK = 20  # of Slack's 50 blocks
 SLACK_SECTION = 2900  # characters; Slack refuses a section of more than 3000
 PICTURE = "picture@watchfloor"  # the part's Content-ID
 DRAWN_FROM, DRAWN_BARS = 4, 8  # stories; bars that fit a phone's screen together with the first story
+ONE_STORY = ("story", "update")  # kinds of which the headline is the subject
 OLD = timedelta(hours=24)  # an article found so long after it came out says so
 
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn")  # control, format (bidi!), surrogate, private, unassigned
@@ -271,7 +272,7 @@ def _groups(stories: Iterable[Shown], kind: str) -> list[tuple[str, list[Shown]]
 
 
 def _subject(alert: Alert, stories: Sequence[Shown], title: str) -> str:
-    if alert.kind not in ("story", "update") or not stories:
+    if alert.kind not in ONE_STORY or not stories:
         return title
     start = "Update: " if alert.kind == "update" else ""
     return tame(f"{start}{stories[0].headline}", LONGEST_SUBJECT)
@@ -342,10 +343,13 @@ def render_terminal(
 ) -> str:
     """An alert for the terminal, without a trailing newline. Foreign text is tamed: it cannot send escape sequences."""
     bold, dim, plain = (BOLD, DIM, PLAIN) if colour else ("", "", "")
-    out = [f"{bold}* {tame(alert.subject, LONGEST_SUBJECT)}{plain}"]
+    stories = [_shown(brief, zone, None, names or {}) for brief in alert.briefs]
+    first, *more = _folded([_subject(alert, stories, tame(alert.subject, LONGEST_SUBJECT))], width)
+    out = [f"{bold}*{first[1:]}{plain}", *(f"{bold}{line}{plain}" for line in more)]
     out += _folded((tame(line, LONGEST_SENTENCE) for line in alert.lines), width)
-    for story in (_shown(brief, zone, None, names or {}) for brief in alert.briefs):
-        out += [f"{bold}{line}{plain}" for line in _folded([story.headline], width)]
+    for story in stories:
+        if alert.kind not in ONE_STORY:
+            out += [f"{bold}{line}{plain}" for line in _folded([story.headline], width)]
         out += _folded([story.news], width)
         out += _folded([_who_and_when(story)], width)
         out += _folded(["".join(f"[{p.text}]" if p.marked else p.text for p in story.pieces)], width, "    ")

@@ -92,7 +92,20 @@ def test_all_reasons_in_favour_within_the_sentence_are_marked() -> None:
     assert [brief.sentence[start:end] for start, end in brief.marks] == ["troops", "troops", "Iraq"]
 
 
-def test_the_title_may_be_the_strongest_sentence() -> None:
+def test_the_text_says_why_before_the_headline_does() -> None:
+    reasons = (evidence("NATO", 9.0, "title"), evidence("troops", 0.5, nth=1))
+    assert brief_of(1, [Judgement(article(1, "Gazette"), verdict(9.5, *reasons))]).sentence == SENTENCE
+
+
+def test_the_first_sentence_that_tells_nearly_as_much_is_shown() -> None:
+    opening, later = evidence(TEXT[:4], 1.0), evidence("troops", 1.9, nth=1)
+    assert opening.sentence != later.sentence == SENTENCE
+    assert brief_of(1, [Judgement(article(1, "Gazette"), verdict(3.0, opening, later))]).sentence == opening.sentence
+    later = evidence("troops", 2.1, nth=1)
+    assert brief_of(1, [Judgement(article(1, "Gazette"), verdict(3.0, opening, later))]).sentence == SENTENCE
+
+
+def test_the_headline_is_shown_where_the_text_has_no_reason() -> None:
     brief = brief_of(1, [Judgement(article(1, "Gazette"), verdict(3.0, evidence("NATO", 1.9, "title")))])
     assert (brief.sentence, brief.marks) == ("NATO sends troops", ((0, 4),))
 

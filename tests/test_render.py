@@ -73,8 +73,7 @@ def test_a_story_in_html_is_escaped_and_its_terms_are_marked() -> None:
 
 def test_a_story_on_the_terminal() -> None:
     assert render_terminal(STORY, BERLIN, width=60) == (
-        "* naval (6 publishers)\n"
-        "  Fleet & crew <return>\n"
+        "* Fleet & crew <return>\n"
         "  Paper One, Two, Three, Four and 2 more · Tue 14 Jul 2026,\n"
         "  12:00 CEST\n"
         "    The [allied fleet] returned to [NATO]'s harbour.\n"

@@ -11,6 +11,7 @@ from watchfloor.model import Article, Brief, Evidence, Grade, Verdict
 from watchfloor.voices import is_wire, plain_title, voice, without_dateline
 
 RULE_MARKED_WHOLE = 3  # words: two terms with one word between read as one
+TELLS_ENOUGH = 0.5  # of the heaviest sentence's weight
 OPENING = 40  # words by which a text is known again: papers that print another's keep them, and cut the end
 _WORD = re.compile(r"\w+(?:['’-]\w+)*")
 
@@ -97,11 +98,15 @@ def _most_mentioned(judgements: Iterable[Judgement]) -> tuple[str, ...]:
 
 
 def _strongest_sentence(one: Judgement) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """The sentence of the strongest reason in favour, and where in it the reasons in favour stand."""
+    """The sentence that tells most of why, and where in it the reasons in favour stand.
+
+    The text's, where it has reasons: the headline is read anyhow, and said twice it tells nothing more.
+    """
     reasons = [evidence for evidence in one.verdict.evidence if evidence.weight > 0]
+    in_text = [evidence for evidence in reasons if evidence.field != "title"]
     if not reasons:
         return "", ()
-    strongest = max(reasons, key=lambda evidence: evidence.weight)
+    strongest = _most_telling(in_text or reasons)
     begin = _begin(one.article, strongest)
     if begin is None:
         return strongest.sentence, ()
@@ -113,6 +118,15 @@ def _strongest_sentence(one: Judgement) -> tuple[str, tuple[tuple[int, int], ...
         for start, stop in _terms(evidence, strongest.sentence, begin)
     ]
     return strongest.sentence, merge_spans(inside, strongest.sentence)
+
+
+def _most_telling(reasons: Sequence[Evidence]) -> Evidence:
+    """A reason from the first sentence that tells nearly as much as any: reports say what happened at their top."""
+    weights: defaultdict[str, float] = defaultdict(float)
+    for evidence in reasons:
+        weights[evidence.sentence] += evidence.weight
+    enough = max(weights.values()) * TELLS_ENOUGH
+    return min((one for one in reasons if weights[one.sentence] >= enough), key=lambda one: one.start)
 
 
 def _terms(evidence: Evidence, sentence: str, begin: int) -> list[tuple[int, int]]:
