@@ -119,6 +119,8 @@ class SourceRow(Base):
     moved_since: Mapped[datetime | None]
     gap_seconds: Mapped[int | None]
     wait_seconds: Mapped[int | None]
+    closed_hours: Mapped[int] = mapped_column(default=0, server_default="0")
+    closed_days: Mapped[int] = mapped_column(default=0, server_default="0")
     gone: Mapped[bool] = mapped_column(default=False)
     health: Mapped[str] = mapped_column(default="new")
     message: Mapped[str | None]

@@ -159,6 +159,8 @@ def test_the_whole_state_is_remembered(archive: SqlArchive) -> None:
         moved_since=NOON - DAY,
         gap_seconds=1800,
         wait_seconds=3600,
+        closed_hours=1 << 23,
+        closed_days=0b1100000,
         gone=False,
         health="failing",
         message="HTTP 500",

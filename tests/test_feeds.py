@@ -117,6 +117,32 @@ def test_what_a_feed_asks_us_to_wait(head: str, wait: timedelta | None) -> None:
     assert read(rss("<title>t</title>", head=head)).minimum_wait == wait
 
 
+HOURS = "<skipHours><hour>0</hour><hour> 5 </hour><hour>23</hour><hour>24</hour></skipHours>"
+DAYS = "<skipDays><day>Saturday</day><day>sunday</day></skipDays>"
+
+
+@pytest.mark.parametrize(
+    ("head", "hours", "days"),
+    [
+        ("", set(), set()),
+        (HOURS, {0, 5, 23}, set()),
+        (DAYS, set(), {5, 6}),
+        (DAYS + HOURS, {0, 5, 23}, {5, 6}),
+        ("<skipHours><hour>25</hour><hour>-1</hour><hour>noon</hour><hour>²</hour><hour/></skipHours>", set(), set()),
+        ("<skipDays><day>Caturday</day><day></day></skipDays>", set(), set()),
+        ("<skipHours><hour>3", set(), set()),
+        ("<description><![CDATA[" + HOURS + "]]></description>", set(), set()),
+    ],
+)
+def test_when_a_feed_asks_not_to_be_read(head: str, hours: set[int], days: set[int]) -> None:
+    feed = read(rss("<title>t</title>", head=head))
+    assert (feed.closed_hours, feed.closed_days) == (sum(1 << hour for hour in hours), sum(1 << day for day in days))
+
+
+def test_what_an_item_skips_is_not_the_feeds_wish() -> None:
+    assert read(rss("<title>t</title>" + HOURS)).closed_hours == 0
+
+
 @pytest.mark.parametrize(
     ("written", "authors"),
     [

@@ -40,6 +40,8 @@ class Server:
     dated: bool = True
     validators: bool = True
     ttl: timedelta | None = None
+    closed_hours: int = 0
+    closed_days: int = 0
     lifetime: timedelta | None = None
     stuck: bool = False  # says 304 to whoever sends validators, whatever it has
     moved_to: str | None = None
@@ -52,7 +54,13 @@ class Server:
     def feed(self, now: datetime) -> Feed:
         dated = [at if self.dated else None for at in self.items(now)]
         entries = tuple(Entry((f"id {number}",), "An item", published=at) for number, at in enumerate(dated))
-        return Feed(entries, minimum_wait=self.ttl, undated=0 if self.dated else len(entries))
+        return Feed(
+            entries,
+            minimum_wait=self.ttl,
+            closed_hours=self.closed_hours,
+            closed_days=self.closed_days,
+            undated=0 if self.dated else len(entries),
+        )
 
     def answer(self, now: datetime, url: str, sent: Validators) -> Answer:
         self.asked.append((now, url, sent))
@@ -130,6 +138,8 @@ DAYS = {
         2,
     ),
     "ttl of four hours": (Server(every(10 * MINUTE), ttl=4 * HOUR), 6),
+    "closed for twelve hours": (Server(every(10 * MINUTE), closed_hours=0xFFF), 24),
+    "closed on all days but this": (Server(every(10 * MINUTE), closed_days=0b1111101), 24),
     "max-age of ten years": (Server(every(10 * MINUTE), lifetime=3650 * DAY), 1),
     "seldom, no validators": (Server(every(6 * HOUR), validators=False), 24),
     "moved permanently": (Server(every(10 * MINUTE), moved_to=ELSEWHERE), 48),
@@ -239,6 +249,55 @@ def test_the_longest_wish_wins_up_to_a_day(
 ) -> None:
     busy = Server(every(5 * MINUTE), ttl=ttl, lifetime=lifetime)
     assert wait(at_noon(busy, source=replace(SOURCE, every=floor))) == expected
+
+
+NIGHT = sum(1 << hour for hour in (22, 23, 0, 1, 2, 3, 4, 5))
+WEEKEND = 0b1100000
+TUESDAY = NOON.replace(hour=0)
+
+
+@pytest.mark.parametrize(
+    ("hours", "days", "asked", "next_at"),
+    [
+        (NIGHT, 0, NOON, NOON + 30 * MINUTE),
+        (NIGHT, 0, TUESDAY + 21.5 * HOUR, TUESDAY + DAY + 6 * HOUR),
+        (NIGHT, 0, TUESDAY + 23.6 * HOUR, TUESDAY + DAY + 6 * HOUR),
+        (0, WEEKEND, TUESDAY + 3 * DAY + 23.7 * HOUR, TUESDAY + 6 * DAY),
+        (NIGHT, WEEKEND, TUESDAY + 3 * DAY + 23.7 * HOUR, TUESDAY + 6 * DAY + 6 * HOUR),
+        (0, 0b1111101, TUESDAY + 23.7 * HOUR, TUESDAY + 7 * DAY),
+        ((1 << 24) - 1, 0, NOON, NOON + 30 * MINUTE),
+        (0, (1 << 7) - 1, NOON, NOON + 30 * MINUTE),
+    ],
+    ids=["by day", "at night", "already night", "weekend", "both", "a day a week", "no hour is open", "no day is open"],
+)
+def test_a_feed_is_not_asked_when_it_asks_not_to_be(hours: int, days: int, asked: datetime, next_at: datetime) -> None:
+    server = Server(every(5 * MINUTE), closed_hours=hours, closed_days=days)
+    state = poll(server, FeedState(), asked)
+    assert state.next_at == next_at
+    assert poll(server, state, asked).next_at == next_at  # a 304 does not repeat it, and it still holds
+    server.fails = lambda now: HttpStatus(URL, 500)
+    assert poll(server, state, asked).next_at == next_at
+
+
+@pytest.mark.parametrize(
+    ("now", "next_at"),
+    [(NOON, None), (TUESDAY + 22 * HOUR, TUESDAY + DAY + 6 * HOUR), (TUESDAY + 4.2 * HOUR, TUESDAY + 6 * HOUR)],
+)
+def test_what_became_due_too_late_is_put_off(now: datetime, next_at: datetime | None) -> None:
+    state = at_noon(Server(every(5 * MINUTE), closed_hours=NIGHT))
+    assert rhythm.put_off(state, now, 0) == (replace(state, next_at=next_at) if next_at else None)
+
+
+def test_who_waited_for_the_same_hour_does_not_come_at_the_same_moment() -> None:
+    server = Server(every(5 * MINUTE), closed_hours=NIGHT)
+    opens = TUESDAY + DAY + 6 * HOUR
+    night = TUESDAY + 23 * HOUR
+    assert [poll(server, FeedState(), night, jitter).next_at for jitter in (0.0, 1.0)] == [opens, opens + 6 * MINUTE]
+
+
+def test_when_it_may_not_be_read_is_said() -> None:
+    state = at_noon(Server([NOON - HOUR], closed_hours=0b11, closed_days=WEEKEND))
+    assert state.message == "asks not to be read in the hours 0, 1 (UTC) and on Saturday, Sunday"
 
 
 def test_a_304_repeats_the_schedule_and_forgets_failures() -> None:
@@ -510,6 +569,8 @@ SERVERS = st.builds(
     stuck=st.booleans(),
     ttl=st.none() | SPANS,
     lifetime=st.none() | SPANS,
+    closed_hours=st.integers(0, (1 << 24) - 1),
+    closed_days=st.integers(0, (1 << 7) - 1),
     moved_to=st.sampled_from([None, ELSEWHERE, "https://other.example/feed"]),
 )
 
@@ -527,7 +588,8 @@ def test_whatever_happens_the_floor_holds_and_the_wait_ends(
     source, state, now = replace(SOURCE, every=floor * MINUTE), FeedState(), NOON
     for server, error, pause, jitter in days:
         state = poll(replace(server, fails=failing_with(error)), state, now, jitter, source)
-        assert source.every <= wait(state, now) <= max(source.every, rhythm.LONGEST_WAIT) * (1 + rhythm.JITTER)
+        longest = max(source.every, rhythm.LONGEST_WAIT) * (1 + rhythm.JITTER) + 7 * DAY
+        assert source.every <= wait(state, now) <= longest
         assert (state.failures > 0) == (error is not None)
         assert state.health != "new"
         now += pause

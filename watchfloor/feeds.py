@@ -11,7 +11,7 @@ import io
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -28,6 +28,7 @@ GUID_LENGTH = 4096  # a longer one is an article, not a name
 TITLE_WORDS = 15  # of the summary, where there is no title
 PERIODS = {"hourly": 1, "daily": 24, "weekly": 168, "monthly": 730, "yearly": 8760}
 LONGEST_WAIT = timedelta(days=7)
+WEEKDAYS = {"monday": 0, "tuesday": 1, "wednesday": 2, "thursday": 3, "friday": 4, "saturday": 5, "sunday": 6}
 ENCODINGS = re.compile(r"(utf-?(8|16|16le|16be|32)|us-ascii|iso-?8859-\d+|windows-\d+|cp\d+|koi8-[ru]|gb(k|2312|18030)|"
                        r"big5|shift[_-]?jis|euc-(jp|kr|tw)|mac-?\w+|latin-?\d)", re.IGNORECASE)  # fmt: skip
 _BAD_REFERENCE = re.compile(rb"&#(x[0-9a-fA-F]{1,9}|\d{1,10});")
@@ -89,6 +90,8 @@ def _read_xml(body: bytes, content_type: str, url: str, now: datetime, known: Ma
         dialect=parsed.get("version") or "",
         language=_language(parsed.feed.get("language")),
         minimum_wait=_minimum_wait(parsed.feed),
+        closed_hours=_closed(parsed.feed, document, "skipHours", _hour),
+        closed_days=_closed(parsed.feed, document, "skipDays", WEEKDAYS.get),
         encoding=encoding,
         complaint=_complaint(parsed),
         undated=sum(date is None for date in [*(item.published for item in items), *left_out]),
@@ -247,6 +250,21 @@ def _minimum_wait(feed: Any) -> timedelta | None:
         waits.append(timedelta(hours=hours) / (int(times) if times.isdigit() and int(times[:4]) > 0 else 1))
     longest = max(waits, default=timedelta())
     return min(longest, LONGEST_WAIT) if longest else None
+
+
+def _closed(feed: Any, document: bytes, element: str, bit_of: Callable[[str], int | None]) -> int:
+    """What a channel's skipHours or skipDays name, as bits. feedparser says whether it has some, and keeps the last."""
+    if element.lower() not in feed:
+        return 0
+    block = re.search(rb"<%b\s*>(.*?)</%b" % ((element.encode(),) * 2), document, re.DOTALL)
+    words = re.findall(rb"<(?:hour|day)\s*>\s*(\w{1,9})\s*<", block[1]) if block else []
+    bits = {bit_of(word.decode("ascii", "replace").lower()) for word in words}
+    return sum(1 << bit for bit in bits if bit is not None)
+
+
+def _hour(word: str) -> int | None:
+    """0 to 23; RSS 0.91 counted from 1 to 24."""
+    return int(word) % 24 if word.isdecimal() and int(word) <= 24 else None
 
 
 # -- JSON Feed --------------------------------------------------------------------------------------------------------

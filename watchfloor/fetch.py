@@ -127,13 +127,15 @@ def http_date(text: str) -> datetime | None:
 def _kept_headers(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
     """Headers by lower-case name, the first of each; lines of Cache-Control add up.
 
-    What is not UTF-8 is left out: it could neither be archived nor sent back byte for byte.
+    What is not UTF-8, or has control characters, is left out: it could neither be archived nor sent back as it was.
     """
     kept: dict[str, str] = {}
     for raw_name, raw_value in raw:
         try:
             name, value = raw_name.decode("ascii").lower(), raw_value.decode("utf-8")
         except UnicodeDecodeError:
+            continue
+        if _UNSENDABLE.search(value):
             continue
         if name == "cache-control" and name in kept:
             kept[name] += f", {value}"

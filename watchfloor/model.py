@@ -49,6 +49,8 @@ class FeedState:
     last_new: datetime | None = None  # when it last brought an entry we did not know
     gap_seconds: int | None = None  # its own rhythm: the median time between its items
     wait_seconds: int | None = None  # what the document asks us to wait (ttl and the like); a 304 does not repeat it
+    closed_hours: int = 0  # bit 0 to 23: in these hours, UTC, the document asks not to be read (skipHours)
+    closed_days: int = 0  # bit 0 to 6, Monday first: on these days it asks the same (skipDays)
     last_unconditional: datetime | None = None
     failures: int = 0  # in a row
     failing_since: datetime | None = None
@@ -91,8 +93,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A feed document that was read. `minimum_wait`: ttl, sy:updatePeriod, skipHours and the like, as one duration.
+    """A feed document that was read. `minimum_wait`: ttl and sy:updatePeriod, as one duration.
 
+    `closed_hours`, `closed_days`: when it asks not to be read, as in FeedState.
     `left_out`: the dates of further entries, which were known before and not read again.
     """
 
@@ -101,6 +104,8 @@ class Feed:
     dialect: str = ""  # rss20, atom10, rdf, json ...
     language: str | None = None
     minimum_wait: timedelta | None = None
+    closed_hours: int = 0
+    closed_days: int = 0
     encoding: str | None = None
     complaint: str | None = None  # what the parser did not like, in words
     undated: int = 0  # entries whose date is missing or cannot be true, those left out included
@@ -118,7 +123,8 @@ class PollOutcome:
 
     source_id: str
     at: datetime
-    result: Literal["read", "not_modified", "failed"]  # not_modified: a 304, or a body we have read already
+    # not_modified: a 304, or a body we have read already; put_off: it asks not to be read now, and was not
+    result: Literal["read", "not_modified", "failed", "put_off"]
     state: FeedState
     entries: tuple[Entry, ...] = ()
     status: int | None = None

@@ -179,7 +179,10 @@ async def poll(floor: Floor, report: Report, out: Stage, *, shard: Shard, everyt
         done.update(job.source.id for job in jobs)
         until = _most_of(leases.SOURCE_LEASE)
         async with asyncio.TaskGroup() as asking:
-            polls = [asking.create_task(_poll_one(floor, report, out, kept, job, until)) for job in jobs]
+            polls = [
+                asking.create_task(_poll_one(floor, report, out, kept, job, until, in_turn=not everything))
+                for job in jobs
+            ]
         floor.archive.release_sources(floor.owner, _not_done(jobs, polls, lambda job: job.source.id))
 
 
@@ -207,9 +210,20 @@ def _claim_sources(floor: Floor, shard: Shard, everything: bool, done: set[str])
 
 
 async def _poll_one(
-    floor: Floor, report: Report, out: Stage, kept: Gathering[PollOutcome, int], job: PollJob, until: float
+    floor: Floor,
+    report: Report,
+    out: Stage,
+    kept: Gathering[PollOutcome, int],
+    job: PollJob,
+    until: float,
+    *,
+    in_turn: bool,
 ) -> bool:
-    """Whether it was asked before its time was over."""
+    """Whether it was asked before its time was over. `in_turn`: not in hours in which it asks not to be."""
+    now = floor.clock()
+    if in_turn and (later := rhythm.put_off(job.state, now, floor.jitter())):
+        await kept.keep(PollOutcome(job.source.id, now, "put_off", later))
+        return True
     try:
         async with asyncio.timeout_at(until):
             outcome = await ask_feed(floor, job)

@@ -9,6 +9,7 @@ The clock and the jitter (0..1, always upward) are given. A day asks at most 48 
 
 from __future__ import annotations
 
+from calendar import day_name
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -26,6 +27,8 @@ SELDOM = timedelta(minutes=65)  # between requests to a feed whose items come ho
 LONGEST_WAIT = timedelta(days=7)  # a Retry-After beyond it is a mistake or malice
 UNREACHABLE_CAP = timedelta(hours=2)  # when it is our own network that fails, no source may be lost for a day
 JITTER = 0.1  # of the wait: spreads what was first asked together, and costs a tenth of timeliness at worst
+
+ALL_HOURS, ALL_DAYS = (1 << 24) - 1, (1 << 7) - 1  # a feed that closes them all is taken not to have meant it
 
 SILENT_GAPS = 12  # so many of its own gaps without an item: with fewer, holidays look like deaths
 SILENT_AT_LEAST = timedelta(days=3)  # a newsroom's weekend
@@ -109,6 +112,8 @@ def after_answer(
         last_new=(newest or now) if brought else state.last_new,
         gap_seconds=_gap_seconds(state, feed, brought, now),
         wait_seconds=int(feed.minimum_wait.total_seconds()) if feed.minimum_wait else None,
+        closed_hours=feed.closed_hours if feed.closed_hours != ALL_HOURS else 0,
+        closed_days=feed.closed_days if feed.closed_days != ALL_DAYS else 0,
         etag=answer.headers.get("etag"),
         last_modified=answer.headers.get("last-modified"),
         validators_url=answer.final_url,  # after a redirect they are not for the address we ask
@@ -214,7 +219,24 @@ def _due(
     source: Source, state: FeedState, own: timedelta, lifetime: timedelta | None, now: datetime, jitter: float
 ) -> datetime:
     asked = max(own, lifetime or timedelta(0), timedelta(seconds=state.wait_seconds or 0))
-    return now + _spread(max(source.every, min(asked, DAY)), jitter)
+    return _open_from(state, now + _spread(max(source.every, min(asked, DAY)), jitter), jitter)
+
+
+def put_off(state: FeedState, now: datetime, jitter: float) -> FeedState | None:
+    """The state of a feed that is due while it asks not to be read; None where it may be asked now."""
+    return replace(state, next_at=_open_from(state, now, jitter)) if _is_closed(state, now) else None
+
+
+def _open_from(state: FeedState, at: datetime, jitter: float) -> datetime:
+    """The first moment from then on at which the feed lets itself be read: within a week."""
+    if not _is_closed(state, at):
+        return at
+    hours = (at.replace(minute=0, second=0, microsecond=0) + hour * HOUR for hour in range(1, 7 * 24))
+    return next(hour for hour in hours if not _is_closed(state, hour)) + _spread(HOUR, jitter) - HOUR
+
+
+def _is_closed(state: FeedState, at: datetime) -> bool:
+    return bool(state.closed_hours >> at.hour & 1 or state.closed_days >> at.weekday() & 1)
 
 
 def _spread(wait: timedelta, jitter: float) -> timedelta:
@@ -292,7 +314,18 @@ def _remark(state: FeedState, feed: Feed) -> str | None:
         return "its validators stay the same while its items change; it is asked for in full each time"
     if not feed.size:
         return "the feed has no items"
-    return _move(state) or feed.complaint
+    return _move(state) or feed.complaint or _closing(state)
+
+
+def _closing(state: FeedState) -> str | None:
+    hours, days = _bits(state.closed_hours, 24), [day_name[day] for day in _bits(state.closed_days, 7)]
+    when = [f"in the hours {', '.join(map(str, hours))} (UTC)"] if hours else []
+    when += [f"on {', '.join(days)}"] if days else []
+    return f"asks not to be read {' and '.join(when)}" if when else None
+
+
+def _bits(mask: int, size: int) -> list[int]:
+    return [bit for bit in range(size) if mask >> bit & 1]
 
 
 def _move(state: FeedState) -> str | None:
@@ -350,7 +383,7 @@ def after_failure(
         gone=gone,
         health=_illness(error, gone),
         message=diagnosis(error),
-        next_at=now + _spread(_back_off(source, failures, error), jitter),
+        next_at=_open_from(state, now + _spread(_back_off(source, failures, error), jitter), jitter),
     )
 
 

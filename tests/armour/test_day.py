@@ -43,6 +43,8 @@ class Feed:
     dated: bool = True
     churns: bool = False
     headers: dict[str, str] = field(default_factory=dict)
+    channel: str = ""  # what its head says besides
+    closed: Callable[[datetime], bool] = lambda now: False  # once it has said so: must it not be asked?
     answers: Callable[[datetime], bytes | None] = lambda now: None
     window: timedelta = timedelta(0)  # after each answer in which it must not be asked
     asked: list[datetime] = field(default_factory=list)
@@ -59,7 +61,7 @@ class Feed:
         if self.validators and seen.header("If-None-Match") == tag.encode():
             return reply(304, ETag=tag)
         items = "".join(self._item(number, now) for number in range(max(0, last - 10), last + 1))
-        body = f'<rss version="2.0"><channel><title>{self.kind}</title>{items}</channel></rss>'.encode()
+        body = f'<rss version="2.0"><channel><title>{self.kind}</title>{self.channel}{items}</channel></rss>'.encode()
         tags = {"ETag": tag} if self.validators else {}
         return reply(200, body, Content_Type="application/rss+xml", **tags, **self.headers)
 
@@ -72,11 +74,19 @@ class Feed:
     @property
     def too_soon(self) -> int:
         pairs = zip(self.asked, self.asked[1:], strict=False)
-        return sum(later - earlier < self.window for earlier, later in pairs)
+        return sum(later - earlier < self.window or self.closed(later) for earlier, later in pairs)
 
 
 def busy(status: int, wait: str) -> bytes:
     return reply(status, b"", Retry_After=wait)
+
+
+HALF_DAILY = (
+    '<sy:updatePeriod xmlns:sy="http://purl.org/rss/1.0/modules/syndication/">daily</sy:updatePeriod>'
+    '<sy:updateFrequency xmlns:sy="http://purl.org/rss/1.0/modules/syndication/">2</sy:updateFrequency>'
+)
+EVENING = "<skipHours>" + "".join(f"<hour>{hour}</hour>" for hour in range(18, 24)) + "</skipHours>"
+TUESDAYS = "<skipDays><day>Tuesday</day></skipDays>"
 
 
 def kinds(clock: Clock) -> list[Feed]:
@@ -97,6 +107,10 @@ def kinds(clock: Clock) -> list[Feed]:
         Feed("never changes", clock, never, 24),
         Feed("never changes and has no validators", clock, never, 2, validators=False),
         Feed("is fresh for three hours", clock, 10 * MINUTE, 8, headers={"Cache_Control": "max-age=10800"}),
+        Feed("has a ttl of four hours", clock, 10 * MINUTE, 6, channel="<ttl>240</ttl>"),
+        Feed("is updated twice a day", clock, 10 * MINUTE, 2, channel=HALF_DAILY),
+        Feed("closes in the evening", clock, 10 * MINUTE, 36, channel=EVENING, closed=lambda at: at.hour >= 18),
+        Feed("closes on Tuesdays", clock, 10 * MINUTE, 13, channel=TUESDAYS, closed=lambda at: at.day == 24),
         Feed("asks for 3 hours (429)", clock, most=9, answers=always(busy(429, "10800")), window=3 * HOUR),
         Feed("asks for 2 hours (503)", clock, most=13, answers=always(busy(503, "7200")), window=2 * HOUR),
         Feed("is busy every other hour", clock, 10 * MINUTE, 48, answers=every_other_hour(reply(429, b""))),
@@ -166,3 +180,17 @@ async def test_a_sibling_on_a_busy_host_waits_as_well(tmp_path: Path) -> None:
     closed = [(at, at + 4 * HOUR) for at in shut.asked]
     assert len(closed) >= 3
     assert not [at for at in sibling.asked for begins, ends in closed if begins < at < ends]
+
+
+@on_loop
+async def test_a_feed_that_was_due_and_has_closed_is_put_off_but_not_by_run_now(tmp_path: Path) -> None:
+    clock = Clock()
+    feed = Feed("closes in the evening", clock, 10 * MINUTE, channel=EVENING)
+    async with Server({"/feed": feed}) as server, ParserPool(workers=1) as parsers:
+        sources = [Source("a", "a", server.url("/feed"), "a")]
+        for hour, everything in ((6, False), (19, False), (20, False), (21, True), (22, False), (23, False)):
+            clock.now = MORNING.replace(hour=hour)
+            async with open_floor(f"sqlite:///{tmp_path}/a.db", sources, clock=clock, parsers=parsers) as floor:
+                report = await pipeline.cycle(floor, everything=everything)
+            assert report.asked == (hour in (6, 21))
+    assert [at.hour for at in feed.asked] == [6, 21]
