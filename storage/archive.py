@@ -67,7 +67,7 @@ from watchfloor.model import (
     StoryRecord,
     Vitals,
 )
-from watchfloor.ports import Decide, Group, Judged, Settled, Shard, Sketched, StoryState, SumUp, Tell
+from watchfloor.ports import Decide, Digested, Group, Judged, Settled, Shard, Sketched, StoryState, SumUp, Tell
 from watchfloor.suggesting import Frequent
 
 if TYPE_CHECKING:
@@ -201,10 +201,15 @@ class SqlArchive(Library):
         with self._database.read() as connection:
             return judging.states_between(connection, since, until)
 
-    def digested_until(self, route: str) -> datetime | None:
+    def digested(self, route: str, now: datetime) -> Digested:
         """See `ports.Archive`."""
         with self._database.read() as connection:
-            return outbox.digested_until(connection, route)
+            until, known = outbox.digested_until(connection, route), outbox.known_since(connection, route)
+        if known is None:
+            known = now
+            with self._database.write() as connection:
+                outbox.note_route(connection, route, now)
+        return Digested(until, known)
 
     def coverage(self, since: datetime, until: datetime) -> Coverage:
         """See `ports.Archive`."""
@@ -249,11 +254,18 @@ class SqlArchive(Library):
     # -- deliveries ---------------------------------------------------------------------------------------------------
 
     def claim_deliveries(
-        self, owner: str, now: datetime, lease: timedelta, *, targets: Sequence[str], limit: int
+        self,
+        owner: str,
+        now: datetime,
+        lease: timedelta,
+        *,
+        targets: Sequence[str],
+        limit: int,
+        resting: Collection[str] = (),
     ) -> list[Delivery]:
         """See `ports.Archive`. `attempts` counts the one that begins. On the disk before it returns."""
         with self._database.write(durable=True) as connection:
-            return outbox.claim_deliveries(connection, owner, now, lease, targets=targets, limit=limit)
+            return outbox.claim_deliveries(connection, owner, now, lease, targets=targets, limit=limit, resting=resting)
 
     def keep_delivery(
         self, owner: str, delivery_id: int, outcome: SendOutcome, next_at: datetime | None, now: datetime

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, false, func, or_, select, update
 
 from storage.dialects import chunks, insert_unknown
 from storage.leases import is_due, is_free, lease_end
 from storage.mapping import DELIVERY_COLUMNS, alert_of_payload, alert_payload, brief_payload, delivery_of
-from storage.schema import AlertRow, AlertStoryRow, DeliveryRow, StoryRow
+from storage.schema import AlertRow, AlertStoryRow, DeliveryRow, NoteRow, StoryRow
 from watchfloor.model import Alert, Delivery, DeliveryState, Posting, SendOutcome
 from watchfloor.ports import SumUp
 from watchfloor.routes import LONGEST_FLOOD
@@ -140,7 +140,14 @@ def sent_lately(connection: Connection, now: datetime) -> dict[str, list[datetim
 
 
 def claim_deliveries(
-    connection: Connection, owner: str, now: datetime, lease: timedelta, *, targets: Sequence[str], limit: int
+    connection: Connection,
+    owner: str,
+    now: datetime,
+    lease: timedelta,
+    *,
+    targets: Sequence[str],
+    limit: int,
+    resting: Collection[str] = (),
 ) -> list[Delivery]:
     """Lease deliveries that are due, or whose sender has had its time; each counts as an attempt from here on."""
     until = lease_end(now, lease)
@@ -150,7 +157,7 @@ def claim_deliveries(
     )
     taken = connection.execute(
         select(DeliveryRow.id)
-        .where(ready, DeliveryRow.target.in_(targets))
+        .where(ready, DeliveryRow.target.in_(targets), ~_on(resting))
         .order_by(DeliveryRow.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -164,6 +171,12 @@ def claim_deliveries(
         )
     claimed = [delivery for chunk in chunks(ids) for delivery in _read(connection, DeliveryRow.id.in_(chunk))]
     return [replace(one, refers_to=_first_message(connection, one)) for one in claimed]
+
+
+def _on(routes: Collection[str]) -> ColumnElement[bool]:
+    """Whether a delivery's alert is on one of these routes."""
+    alerts = select(AlertRow.id).where(AlertRow.id == DeliveryRow.alert_id, AlertRow.route.in_(routes))
+    return alerts.exists() if routes else false()
 
 
 def _first_message(connection: Connection, delivery: Delivery) -> str | None:
@@ -256,6 +269,17 @@ def digested_until(connection: Connection, route: str) -> datetime | None:
 
     keys = connection.execute(select(AlertRow.key).where(AlertRow.kind == "digest", AlertRow.route == route)).scalars()
     return max((digest_end(key) for key in keys if key.startswith("digest:")), default=None)
+
+
+def known_since(connection: Connection, route: str) -> datetime | None:
+    """When a route with digests was first seen; None if it never was."""
+    said = connection.execute(select(NoteRow.value).where(NoteRow.name == f"route:{route}")).scalar()
+    return datetime.fromisoformat(said) if said else None
+
+
+def note_route(connection: Connection, route: str, now: datetime) -> None:
+    """Remember that a route is known from now, if it was not."""
+    insert_unknown(connection, NoteRow, [{"name": f"route:{route}", "value": now.isoformat()}])
 
 
 def retry_deliveries(connection: Connection, ids: Sequence[int] | None, now: datetime) -> int:

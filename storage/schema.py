@@ -435,7 +435,11 @@ class IncidentRow(Base):
 
 
 class NoteRow(Base):
-    """What the archive knows of itself: `words`, the version of the rule by which `article_words` was filled."""
+    """What the archive knows of itself, by name.
+
+    `words`: the version of the rule by which `article_words` was filled; `quiet`: see `storage.quiet`; `route:NAME`:
+    since when a route with digests is known.
+    """
 
     __tablename__ = "notes"
 

@@ -14,6 +14,7 @@ from watchfloor.alerting import (
     message_id,
     next_attempt,
     quiet_until,
+    resting,
     sum_up,
     tell,
     tell_baseline,
@@ -354,13 +355,13 @@ HALF_PAST = replace(HOURLY, at=time(0, 30))
 @pytest.mark.parametrize(
     ("route", "last", "now", "due"),
     [
-        (DAILY, None, "2026-11-24T12:00", ("2026-11-23T06:00", "2026-11-24T06:00")),
+        (DAILY, "2026-11-23T06:00", "2026-11-24T12:00", ("2026-11-23T06:00", "2026-11-24T06:00")),
         (DAILY, "2026-11-24T06:00", "2026-11-25T05:59", None),
         (DAILY, "2026-11-24T06:00", "2026-11-25T06:00", ("2026-11-24T06:00", "2026-11-25T06:00")),
         (DAILY, "2026-11-20T06:00", "2026-11-24T08:00", ("2026-11-20T06:00", "2026-11-24T06:00")),  # after downtime
         (DAILY, "2026-03-28T06:00", "2026-03-29T05:00", ("2026-03-28T06:00", "2026-03-29T05:00")),  # a day of 23 hours
         (DAILY, "2026-10-24T05:00", "2026-10-25T06:00", ("2026-10-24T05:00", "2026-10-25T06:00")),  # and one of 25
-        (HOURLY, None, "2026-11-24T12:30", ("2026-11-24T11:00", "2026-11-24T12:00")),
+        (HOURLY, "2026-11-24T11:00", "2026-11-24T12:30", ("2026-11-24T11:00", "2026-11-24T12:00")),
         (
             HOURLY,
             "2026-10-25T00:00",
@@ -375,16 +376,40 @@ HALF_PAST = replace(HOURLY, at=time(0, 30))
         ),
         (
             replace(HOURLY, at=time(0, 30)),
-            None,
+            "2026-03-28T23:30",
             "2026-03-29T01:10",
             ("2026-03-28T23:30", "2026-03-29T00:30"),
         ),
-        (replace(DAILY, digest="weekly"), None, "2026-11-24T12:00", ("2026-11-16T06:00", "2026-11-23T06:00")),
-        (ALL, None, "2026-11-24T12:00", None),
+        (
+            replace(DAILY, digest="weekly"),
+            "2026-11-16T06:00",
+            "2026-11-24T12:00",
+            ("2026-11-16T06:00", "2026-11-23T06:00"),
+        ),
+        (ALL, "2026-11-23T06:00", "2026-11-24T12:00", None),
     ],
 )
-def test_when_a_digest_is_due(route: Route, last: str | None, now: str, due: tuple[str, str] | None) -> None:
-    assert digest_due(route, at(last) if last else None, at(now)) == (due and (at(due[0]), at(due[1])))
+def test_when_a_digest_is_due(route: Route, last: str, now: str, due: tuple[str, str] | None) -> None:
+    known = at("2026-01-01T00:00")
+    assert digest_due(route, at(last), known, at(now)) == (due and (at(due[0]), at(due[1])))
+
+
+def test_the_first_digest_of_a_route_waits_for_its_hour_and_holds_a_whole_period() -> None:
+    known = at("2026-11-24T05:00")
+    assert digest_due(DAILY, None, known, at("2026-11-24T05:59")) is None
+    assert digest_due(DAILY, None, known, at("2026-11-24T06:00")) == (at("2026-11-23T06:00"), at("2026-11-24T06:00"))
+    weekly = replace(DAILY, digest="weekly")
+    assert digest_due(weekly, None, known, at("2026-11-29T06:00")) is None
+    assert digest_due(weekly, None, known, at("2026-11-30T06:00")) == (at("2026-11-23T06:00"), at("2026-11-30T06:00"))
+
+
+def test_in_its_quiet_hours_a_route_rests_and_a_flood_waits_for_the_morning() -> None:
+    assert resting([NIGHTLY, ALL], NIGHT) == ["all"]
+    assert resting([NIGHTLY, ALL], NOON) == []
+    evening = datetime(2026, 11, 24, 20, 55, tzinfo=UTC)  # 21:55 in Berlin: the brake would let go at 22:03
+    braked = replace(NIGHTLY, flood=Flood(1, timedelta(minutes=10)))
+    recent = {"all": [evening - timedelta(minutes=2)]}
+    assert [one.not_before for one in tell([story()], [braked], evening, recent=recent)] == [MORNING]
 
 
 def test_what_matches_only_now_is_summed_up_as_a_first_look() -> None:

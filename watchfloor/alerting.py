@@ -4,6 +4,7 @@
     sum_up          alerts of a route that were held -> one
     tell_baseline   what came with first answers -> at most one alert per route
     digest_due      route x last digest -> the period that is due
+    resting         routes in their quiet hours: nothing is sent on them, not even what is tried again
     digest          stories of a period -> one alert
     next_attempt    what became of a send -> when to try again
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -33,6 +34,8 @@ FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=4)
 LONGEST_RETRY_AFTER = timedelta(days=1)  # a target that asks for more is not believed
 ATTEMPTS = 24  # with these waits three to four days: a mail server may be down over a weekend
+
+HALF_AN_HOUR = timedelta(minutes=30)  # the least by which clocks are changed, on Lord Howe Island
 
 _FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
 _KEY_TIME = "%Y-%m-%dT%H:%MZ"
@@ -186,6 +189,7 @@ def _held(
         since, until = (f"{at.day} {at:%B, %H:%M}" for at in (one.astimezone(route.timezone) for one in (idle, now)))
         return _hold(alerts, "downtime", now, f"Nothing ran from {since} to {until}: this came out meanwhile.")
     if route.flood and (free := _free_at(route.flood, recent, len(alerts), now)):
+        free = _out_of_quiet(route, free)
         minutes = int(route.flood.within.total_seconds() // 60)
         said = f"More than {route.flood.more_than} alerts within {minutes} minutes: what was too much comes as one."
         return _hold(alerts, "flood", free, said)
@@ -223,6 +227,16 @@ def sum_up(alerts: Sequence[Alert], now: datetime) -> Alert:
 
 
 _HELD: Mapping[Hold, str] = {"quiet hours": "of the quiet hours", "flood": "at once", "downtime": "while nothing ran"}
+
+
+def resting(routes: Sequence[Route], now: datetime) -> list[str]:
+    """The names of the routes that are in their quiet hours."""
+    return [route.name for route in routes if _out_of_quiet(route, now) != now]
+
+
+def _out_of_quiet(route: Route, moment: datetime) -> datetime:
+    """The moment, or the end of the route's quiet hours that it lies in."""
+    return (quiet_until(route.quiet, route.timezone, moment) if route.quiet else None) or moment
 
 
 def quiet_until(quiet: Quiet, zone: ZoneInfo, now: datetime) -> datetime | None:
@@ -279,41 +293,60 @@ def _where_found(states: Sequence[StoryState]) -> str:
 Period = tuple[datetime, datetime]  # from, up to; UTC
 
 
-def digest_due(route: Route, last: datetime | None, now: datetime) -> Period | None:
-    """The period of the digest that is due, None if none is. `last`: up to when the latest digest went.
+def digest_due(route: Route, last: datetime | None, known: datetime, now: datetime) -> Period | None:
+    """The period of the digest that is due, None if none is.
 
-    What was missed while nothing ran comes as one digest: the period begins where the last one ended.
+    `last`: up to when the latest digest went; before the first a route waits for its hour from when it became `known`.
+    What was missed while nothing ran, or held by quiet hours, comes as one digest: it begins where the last one ended.
     """
-    if route.digest is None:
+    if route.digest is None or _out_of_quiet(route, now) != now:
         return None
     end = _latest(route, now)
-    start = last or _latest(route, end - timedelta(microseconds=1))
+    if last is None and end <= known:
+        return None
+    start = last or min(known, _latest(route, end - timedelta(microseconds=1)))
     return (start, end) if start < end else None
 
 
 def next_digest(routes: Sequence[Route], after: datetime) -> datetime | None:
-    """The first time after `after` at which a digest is to be written; None where no route has one."""
-    steps = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": timedelta(days=7)}
-    summer_time = timedelta(hours=1)  # a day may be so much shorter
-    coming = (
-        _latest(route, after + steps[route.digest] - less)
-        for route in routes
-        if route.digest
-        for less in (timedelta(0), summer_time)
-    )
+    """The first time after `after` at which a digest may be due; None where no route has one."""
+    coming = (moment for route in routes if route.digest for moment in _coming(route, after))
     return min((moment for moment in coming if moment > after), default=None)
+
+
+def _coming(route: Route, after: datetime) -> Iterator[datetime]:
+    """Moments among which the route's next one after `after` is: days and hours differ with the clocks' changes."""
+    step = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": timedelta(days=7)}[route.digest or ""]
+    yield _out_of_quiet(route, after)
+    for halves in range(-2, 3):
+        moment = _latest(route, after + step + halves * HALF_AN_HOUR)
+        if moment > after:
+            yield _out_of_quiet(route, moment)
 
 
 def _latest(route: Route, now: datetime) -> datetime:
     """The latest moment, not after `now`, at which the route's digest was to be written."""
     local = now.astimezone(route.timezone)
     if route.digest == "hourly":
-        past = (local.minute - route.at.minute) % 60  # subtracted in UTC: the wall clock may have jumped since
-        return now.astimezone(UTC).replace(second=0, microsecond=0) - timedelta(minutes=past)
+        return max(moment for moment in _hourly(route, local) if moment <= now)
     day = local.date() - timedelta(days=local.weekday() if route.digest == "weekly" else 0)
     moment = _on_the_wall(day, route.at, route.timezone)
     step = timedelta(days=7 if route.digest == "weekly" else 1)
     return moment if moment <= now else _on_the_wall(day - step, route.at, route.timezone)
+
+
+def _hourly(route: Route, local: datetime) -> Iterator[datetime]:
+    """The moments of the last hours at which the wall clock showed the route's minute.
+
+    An hour that is there twice has two; half an hour that is there twice, as on Lord Howe Island, has one.
+    """
+    for back in range(4):
+        wall = local.replace(minute=route.at.minute, second=0, microsecond=0, tzinfo=None) - timedelta(hours=back)
+        first, second = (wall.replace(tzinfo=route.timezone, fold=fold).astimezone(UTC) for fold in (0, 1))
+        if first.astimezone(route.timezone).replace(tzinfo=None) == wall:  # else the clocks went past it
+            yield first
+        if second - first >= timedelta(hours=1):
+            yield second
 
 
 def digest_key(route: str, end: datetime) -> str:

@@ -437,7 +437,10 @@ def write_digests(floor: Floor, report: Report) -> None:
     """The digests whose hour has come, by each route's own clock; after downtime one for all of the missed time."""
     now = floor.clock()
     for route in floor.routes:
-        period = alerting.digest_due(route, floor.archive.digested_until(route.name), now)
+        if route.digest is None:
+            continue
+        until, known = floor.archive.digested(route.name, now)
+        period = alerting.digest_due(route, until, known, now)
         if period is None:
             continue
         alert = digest_of(floor.archive, route, period, now)
@@ -483,7 +486,9 @@ async def deliver(floor: Floor, report: Report) -> None:
 
 def _claim_deliveries(floor: Floor, targets: Sequence[str]) -> list[Delivery]:
     lease = floor.sender.hard_limit + timedelta(minutes=1)  # outlasts the kill, or two would send
-    return floor.archive.claim_deliveries(floor.owner, floor.clock(), lease, targets=targets, limit=SENT_AT_ONCE)
+    now = floor.clock()
+    resting = alerting.resting(floor.routes, now)
+    return floor.archive.claim_deliveries(floor.owner, now, lease, targets=targets, limit=SENT_AT_ONCE, resting=resting)
 
 
 async def _deliver_one(floor: Floor, report: Report, delivery: Delivery) -> None:

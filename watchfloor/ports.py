@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from watchfloor.model import (
     Alert,
@@ -159,6 +159,13 @@ class Grouping:
     related: tuple[tuple[int, int], ...] = ()
 
 
+class Digested(NamedTuple):
+    """How far a route's digests have come: `until` is None before the first, `known` when the route was first seen."""
+
+    until: datetime | None
+    known: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Settled:
     """What settling a batch led to, counted, with the alerts that it created."""
@@ -253,8 +260,8 @@ class Archive(Protocol):
         ...
 
     # digests
-    def digested_until(self, route: str) -> datetime | None:
-        """Up to when the route's latest digest goes; None before the first."""
+    def digested(self, route: str, now: datetime) -> Digested:
+        """Up to when the route's latest digest goes. A route that is asked for the first time is known from `now`."""
         ...
 
     def states_between(self, since: datetime, until: datetime) -> Sequence[StoryState]:
@@ -267,9 +274,16 @@ class Archive(Protocol):
 
     # deliveries
     def claim_deliveries(
-        self, owner: str, now: datetime, lease: timedelta, *, targets: Sequence[str], limit: int
+        self,
+        owner: str,
+        now: datetime,
+        lease: timedelta,
+        *,
+        targets: Sequence[str],
+        limit: int,
+        resting: Collection[str] = (),
     ) -> list[Delivery]:
-        """Deliveries that are due to these targets, oldest first."""
+        """Deliveries that are due to these targets, oldest first; none of routes that are `resting`."""
         ...
 
     def keep_delivery(
