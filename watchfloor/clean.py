@@ -48,9 +48,15 @@ _SILENT = frozenset(["script", "style", "noscript", "template", "iframe", "objec
 def clean_text(value: str, limit: int = TEXT_LENGTH) -> str:
     """Text with paragraphs: blanks collapsed, paragraphs parted by one empty line, nothing that cannot be kept."""
     text = value.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n\n")
-    text = _BLANKS.sub(" ", unicodedata.normalize("NFC", _DROPPED.sub("", text)))
-    lines = "\n".join(line.strip() for line in text.split("\n"))
+    lines = "\n".join(map(_clean, text.split("\n")))
     return _PARAGRAPHS.sub("\n\n", lines).strip()[:limit].rstrip()
+
+
+def _clean(line: str) -> str:
+    """What cannot be kept dropped, characters composed, blanks collapsed. Most lines need but the last."""
+    if not (line.isascii() and line.isprintable()):
+        line = unicodedata.normalize("NFC", _DROPPED.sub("", line))
+    return " ".join(line.split())
 
 
 def clean_line(value: str, limit: int = TITLE_LENGTH) -> str:
