@@ -41,6 +41,13 @@ def test_the_text_is_the_story_and_nothing_else() -> None:
     assert (page.grade, page.title, page.language) == (Grade.FULL, "A brigade moves", "en")
 
 
+def test_comments_scripts_and_drawings_do_not_cut_sentences() -> None:
+    cut = STORY[1][:30] + "<!-- a place for an advertisement --><script>let place = 1</script>" + STORY[1][30:]
+    drawing = "<svg><title>A frigate</title><path d='M0 0'/></svg>"
+    body = f"<p>{STORY[0]}</p><p>{cut}</p>{drawing}<p>{STORY[2]}</p>"
+    assert read(article(body + "".join(f"<p>{part}</p>" for part in STORY[3:]))).text == "\n\n".join(STORY)
+
+
 @pytest.mark.parametrize(
     "furniture",
     [

@@ -71,6 +71,7 @@ DATE_PROPERTIES = ("article:published_time", "og:article:published_time", "datep
                    "dc.date", "dcterms.created", "date", "pubdate", "publishdate", "parsely-pub-date",
                    "sailthru.date")  # fmt: skip
 SUFFIX = re.compile(r"\s+[|–—·»-]\s+[^|–—·»]{2,40}$")
+LINKED_DATA = "application/ld+json"
 # One class for all elements: lxml.html's own look-up asks Python for each, which is a tenth of an extraction.
 ELEMENTS = etree.ElementDefaultClassLookup(element=html.HtmlElement)
 
@@ -82,6 +83,7 @@ def read_page(body: bytes, *, content_type: str, url: str, now: datetime) -> Pag
     tree = _tree(body, content_type)
     if tree is None:
         return Page(Grade.EMPTY)
+    _drop_silent(tree)
     meta = _metas(tree)
     linked = list(_linked_data(tree))
     title = _title(tree, meta)
@@ -119,6 +121,14 @@ def _tree(body: bytes, content_type: str) -> html.HtmlElement | None:
         return html.document_fromstring(body, parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError, ValueError, LookupError):
         return None
+
+
+def _drop_silent(tree: html.HtmlElement) -> None:
+    """Take out what says nothing: trafilatura would copy and search it several times. A twelfth of its time."""
+    for script in list(tree.iter("script")):
+        if script.get("type") != LINKED_DATA:
+            script.tag = "style"
+    etree.strip_elements(tree, "style", "svg", with_tail=False)
 
 
 def _encoding(body: bytes, content_type: str) -> str:
@@ -267,7 +277,7 @@ def _metas(tree: html.HtmlElement) -> dict[str, str]:
 
 def _linked_data(tree: html.HtmlElement) -> Iterator[dict[str, Any]]:
     """The objects of the page's JSON-LD that are an article."""
-    scripts = (script for script in tree.iter("script") if script.get("type") == "application/ld+json")
+    scripts = (script for script in tree.iter("script") if script.get("type") == LINKED_DATA)
     for script in islice(scripts, 20):
         try:
             pending = [json.loads(script.text or "", strict=False)]
