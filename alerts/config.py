@@ -3,8 +3,8 @@
     alerts.yaml -> urls   -> Apprise -> one Address per recipient     \\
                 -> routes -> watchfloor.routes.read                   /-> bind -> Policy
 
-Apprise skips a bad line in silence and prints its URL, so each entry is read alone and counted here. No error quotes a
-URL: they hold secrets.
+Apprise skips a bad line in silence and prints its URL, so each entry is read alone and counted here. All faults of the
+file are said at once. No error quotes a URL: they hold secrets.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,9 +24,9 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
 
 from watchfloor import routes
-from watchfloor.errors import AlertsError
+from watchfloor.errors import AlertsError, Faults
 from watchfloor.ports import Target
-from watchfloor.routes import PlacedTarget, Route
+from watchfloor.routes import Known, PlacedTarget, Route
 from watchfloor.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,44 +56,55 @@ class Policy:
         return tuple(one.target.id for one in self.targets if routes.OPS_TAG in one.target.tags)
 
 
-def load(settings: Settings) -> Policy:
+def load(settings: Settings, known: Known | None = None) -> Policy:
     """The policy in force: of the alerts file, else of APPRISE_URLS, else nobody is told.
 
+    `known`: what routes may ask for; None: that is not looked at.
+
     Raises:
-        AlertsError: the file is missing or does not say what it should; names file and line.
+        AlertsError: the file is missing or does not say what it should; names file and line of each fault.
     """
     if path := settings.alerts_path:
-        return parse(_read(path), path, settings)
+        return parse(_read(path), path, settings, known)
     urls = settings.apprise_urls.get_secret_value().split()
-    addresses = [
-        one
-        for number, url in enumerate(urls, start=1)
-        for one in _addresses(url, {}, f"URL {number} of APPRISE_URLS", None, None)
-    ]
+    faults, addresses = Faults(), []
+    for number, url in enumerate(urls, start=1):
+        with faults:
+            addresses += _addresses(url, {}, f"URL {number} of APPRISE_URLS", None, None)
+    faults.raise_all()
     return _with_default(addresses)
 
 
-def parse(text: str, path: Path | str | None, settings: Settings) -> Policy:
+def parse(text: str, path: Path | str | None, settings: Settings, known: Known | None = None) -> Policy:
     """The same from the text of an alerts file; `path` is only what errors name.
 
     Raises:
         AlertsError: as `load`.
     """
-    document = _document(text, path)
-    placed = [
-        (address, line)
-        for entry, line in _entries(document, path)
-        for address in _addresses(entry, document, "this entry of `urls`", path, line)
-    ]
-    _check_twins(placed, path)
-    listed = document.get("routes")
-    if listed is None:
-        return _with_default([address for address, _ in placed])
-    if not isinstance(listed, CommentedSeq):
-        raise AlertsError("`routes` is no list", path=path, line=document.lc.key("routes")[0] + 1)
-    read = routes.read(listed, path, settings.zone)
-    bound = routes.bind(read, [PlacedTarget(address.target, line) for address, line in placed], path)
-    return Policy(tuple(address for address, _ in placed), bound)
+    document, faults = _document(text, path), Faults()
+    with faults:
+        _check_keys(document, path)
+    addresses: list[Address] = []
+    placed: list[PlacedTarget] = []
+    for entry, line in _listed(document, "urls", path, faults):
+        read: list[Address] = []
+        with faults:
+            read = _addresses(entry, document, "this entry of `urls`", path, line)
+        addresses += read
+        placed += [PlacedTarget(one.target, one.target.tags, line) for one in read]
+        if not read:
+            placed.append(PlacedTarget(None, _tags_in(entry, document), line))
+    _check_twins(placed, path, faults)
+    if document.get("routes") is None:
+        faults.raise_all()
+        return _with_default(addresses)
+    listed = list(_listed(document, "routes", path, faults))
+    if not isinstance(document["routes"], CommentedSeq):
+        faults.raise_all()
+    reader = routes.Reader(path, settings.zone, text.splitlines(), faults, known)
+    bound = routes.bind([reader.read_one(item, line) for item, line in listed], placed, path, faults)
+    faults.raise_all()
+    return Policy(tuple(addresses), bound)
 
 
 def _with_default(addresses: Sequence[Address]) -> Policy:
@@ -128,28 +140,50 @@ def _document(text: str, path: Path | str | None) -> CommentedMap:
         return CommentedMap()  # all of it is commented out, as `watchfloor init` writes it
     if not isinstance(document, CommentedMap):
         raise AlertsError("there is no list `urls:`", path=path, line=1, hint="`watchfloor init` writes an example")
-    for key in document:
-        if key not in KEYS:
-            raise routes.unknown("key", str(key), KEYS, path, document.lc.key(key)[0] + 1)
     return document
 
 
-def _entries(document: CommentedMap, path: Path | str | None) -> Iterator[tuple[Any, int]]:
-    listed = document.get("urls")
+def _check_keys(document: CommentedMap, path: Path | str | None) -> None:
+    for key in document:
+        if key not in KEYS:
+            raise routes.unknown("key", str(key), KEYS, path, document.lc.key(key)[0] + 1)
+
+
+def _listed(document: CommentedMap, key: str, path: Path | str | None, faults: Faults) -> Iterator[tuple[Any, int]]:
+    """The items of one of the file's lists, each with its line."""
+    listed = document.get(key)
     if listed is None:
         return
-    if not isinstance(listed, CommentedSeq):
-        raise AlertsError("`urls` is no list", path=path, line=document.lc.key("urls")[0] + 1)
-    for number, entry in enumerate(listed):
-        yield entry, listed.lc.item(number)[0] + 1
+    if isinstance(listed, CommentedSeq):
+        yield from ((item, listed.lc.item(number)[0] + 1) for number, item in enumerate(listed))
+        return
+    with faults:
+        hint = "write each of them after a dash, on a line of its own"
+        raise AlertsError(f"`{key}` is no list", path=path, line=document.lc.key(key)[0] + 1, hint=hint)
 
 
-def _check_twins(placed: Sequence[tuple[Address, int]], path: Path | str | None) -> None:
+def _check_twins(placed: Sequence[PlacedTarget], path: Path | str | None, faults: Faults) -> None:
     first: dict[str, int] = {}
-    for address, line in placed:
-        if (known := first.setdefault(address.target.id, line)) != line:
-            hint = f"the first is on line {known}; give that one both tags"
-            raise AlertsError("this target stands twice", path=path, line=line, hint=hint)
+    for one in placed:
+        if one.target and (known := first.setdefault(one.target.id, one.line)) != one.line:
+            with faults:
+                hint = f"the first is on line {known}; give that one both tags"
+                raise AlertsError("this target stands twice", path=path, line=one.line, hint=hint)
+
+
+def _tags_in(entry: Any, document: CommentedMap) -> tuple[str, ...]:
+    """The tags of an entry that cannot be read, so that the routes that name them are not found fault with."""
+    options = (
+        [one for value in entry.values() if isinstance(value, list) for one in value] if isinstance(entry, dict) else []
+    )
+    given = [document, *(one for one in options if isinstance(one, dict))]
+    tags = [one.get("tag", one.get("tags")) for one in given]
+    return tuple(
+        tag
+        for said in tags
+        if said
+        for tag in re.split(r"[\s,]+", " ".join(said) if isinstance(said, list) else str(said))
+    )
 
 
 # -- an entry -> its targets ------------------------------------------------------------------------------------------
@@ -207,7 +241,8 @@ def _silence() -> Iterator[None]:
 
 def _target(plugin: Any, tags: Iterable[object]) -> Target:
     """The id stays the same when a password or an option changes, and gives neither away."""
-    name = plugin.url(privacy=True).split("?")[0].rstrip("/")
+    from alerts import plugins
+
     parts = [str(part) for part in plugin.url_identifier if part and part != plugin.password]
-    made = hashlib.sha256("\n".join((*parts, name)).encode()).hexdigest()[:12]
-    return Target(f"{parts[0]}-{made}", name, tuple(sorted(str(tag) for tag in tags)))
+    made = hashlib.sha256("\n".join((*parts, plugins.masked(plugin))).encode()).hexdigest()[:12]
+    return Target(f"{parts[0]}-{made}", plugins.name_of(plugin), tuple(sorted(str(tag) for tag in tags)))

@@ -31,6 +31,7 @@ from watchfloor.model import Alert, Brief, Grade
 LONGEST_LINE = 300  # of a headline or name; ten thousand characters are an attack or a fault
 LONGEST_SENTENCE = 600
 LONGEST_SUBJECT = 200
+UPDATE = "Update: "
 LISTED = 60  # stories in one mail; the rest is counted, and is in the archive
 LISTED_IN_SLACK = 20  # of Slack's 50 blocks
 SLACK_SECTION = 2900  # characters; Slack refuses a section of more than 3000
@@ -83,6 +84,7 @@ class Message:
     html: str  # for mail; with a picture it is shown by PICTURE
     text: str
     slack: tuple[str, ...]  # sections in Slack's marks, escaped; the first is the title
+    notice: str  # the same in a line for a phone's notification, escaped as for Slack
     picture: bytes | None = None  # a PNG
     plain_html: str = ""  # for other services: the same without the picture
 
@@ -122,12 +124,14 @@ def render(
     picture = bars(counts) if counts else None
     environment = _environment(templates)
     html = environment.get_template("mail.html.j2")
+    subject = _subject(alert, stories, title)
     return Message(
         title=title,
-        subject=_subject(alert, stories, title),
+        subject=subject,
         html=html.render(values, picture=f"cid:{PICTURE}" if picture else None),
         text=environment.get_template("mail.txt.j2").render(values),
         slack=_slack(title, [*opening, *_in_a_line(counts)], stories, closing),
+        notice=_escaped(title if subject == title else f"{title}: {subject.removeprefix(UPDATE)}"),
         picture=picture,
         plain_html=html.render(values, picture=None),
     )
@@ -274,7 +278,7 @@ def _groups(stories: Iterable[Shown], kind: str) -> list[tuple[str, list[Shown]]
 def _subject(alert: Alert, stories: Sequence[Shown], title: str) -> str:
     if alert.kind not in ONE_STORY or not stories:
         return title
-    start = "Update: " if alert.kind == "update" else ""
+    start = UPDATE if alert.kind == "update" else ""
     return tame(f"{start}{stories[0].headline}", LONGEST_SUBJECT)
 
 
@@ -289,7 +293,7 @@ def _slack(title: str, opening: Sequence[str], stories: Sequence[Shown], closing
         *([_cut(_escaped("\n".join(opening)))] if opening else []),
         *(_slack_story(story) for story in stories[:LISTED_IN_SLACK]),
         *([f"{left} more are in the archive."] if left > 0 else []),
-        *([_cut(_escaped("\n".join(closing)))] if closing else []),
+        *([_cut("\n".join(["*Blind spots*", *map(_escaped, closing)]))] if closing else []),
     )
 
 

@@ -26,6 +26,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from alerts.config import Address
 from alerts.render import Message, render
+from watchfloor import logs
 from watchfloor.model import Alert, Delivery, SendOutcome
 from watchfloor.ports import Target
 
@@ -76,9 +77,10 @@ class AppriseSender:
         breaks_for: timedelta = BREAKS_FOR,
     ) -> None:
         self._addresses = tuple(addresses)
-        self._render: Callable[[Alert], Message] = lambda alert: render(
-            alert, zone or ZoneInfo("UTC"), desk=desk, templates=templates, names=names()
+        self._render: Callable[[Alert, Path | None], Message] = lambda alert, folder: render(
+            alert, zone or ZoneInfo("UTC"), desk=desk, templates=folder, names=names()
         )
+        self._templates = templates
         self._attempt, self._patience = attempt.total_seconds(), patience.total_seconds()
         self._lanes = {
             address.target.id: Lane(
@@ -110,11 +112,15 @@ class AppriseSender:
         return timedelta(seconds=self._attempt + self._patience + 5)  # pebble looks at its clocks now and then
 
     def send(self, delivery: Delivery) -> SendOutcome:
-        """Try once; may be called from several threads. Never raises for what the target does."""
+        """Try once; may be called from several threads. Never raises for what the target or a template does."""
         lane = self._lanes.get(delivery.target)
         if lane is None:
             return SendOutcome("retry", "this target is not in the alerts file now")
-        message = self._render(delivery.alert)
+        try:
+            message = self._write(delivery.alert)
+        except Exception as error:  # a fault of our own on one message must not hold up those behind it
+            logs.warn("a message cannot be written", trace=error, target=delivery.target)
+            return SendOutcome("retry", f"the message cannot be written ({type(error).__name__})")
         with _within(self._patience, lane.turn, self._free) as ours:
             if not ours:
                 return SendOutcome("retry", "the target is busy with other messages")
@@ -128,6 +134,15 @@ class AppriseSender:
             hung = outcome.result == "unknown" and ended - began >= self._attempt
             lane.note(outcome, ended, hung=hung)
             return outcome
+
+    def _write(self, alert: Alert) -> Message:
+        """The message; by our own templates where the user's fail on this one alert, as it is not to be lost."""
+        if self._templates:
+            try:
+                return self._render(alert, self._templates)
+            except Exception as error:
+                logs.warn("a template failed", trace=error, detail=f"{alert.kind}; ours was taken")
+        return self._render(alert, None)
 
     def _send_in_worker(self, delivery: Delivery, message: Message) -> SendOutcome:
         args = (delivery.target, message, delivery.message_id, delivery.refers_to)

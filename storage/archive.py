@@ -67,7 +67,7 @@ from watchfloor.model import (
     StoryRecord,
     Vitals,
 )
-from watchfloor.ports import Decide, Digested, Group, Judged, Settled, Shard, Sketched, StoryState, SumUp, Tell
+from watchfloor.ports import Decide, Digested, Group, Judged, Settled, Shard, Sketched, StoryState, SumUp, Target, Tell
 from watchfloor.suggesting import Frequent
 
 if TYPE_CHECKING:
@@ -296,7 +296,7 @@ class SqlArchive(Library):
 
     # -- incidents ----------------------------------------------------------------------------------------------------
 
-    def vitals(self, targets: Sequence[str], now: datetime) -> Vitals:
+    def vitals(self, targets: Sequence[Target], now: datetime) -> Vitals:
         """See `ports.Archive`."""
         with self._database.read() as connection:
             return incidents.vitals(connection, self._database.file, targets, now)

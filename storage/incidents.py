@@ -14,7 +14,7 @@ from storage.outbox import store_alerts
 from storage.schema import DeliveryRow, IncidentRow, SourceRow, WorkRow
 from watchfloor.incidents import late_before
 from watchfloor.model import Alert, SourceHealth, TargetHealth, Trouble, Vitals
-from watchfloor.ports import Decide
+from watchfloor.ports import Decide, Target
 
 TROUBLED = ("silent", "failing", "gone", "not-a-feed")  # words of `FeedState.health`
 REMEMBERED = timedelta(days=7)  # refusals older than that say nothing of a target today
@@ -30,7 +30,7 @@ def review(connection: Connection, decide: Decide, now: datetime) -> tuple[Alert
     return store_alerts(connection, [made.alert] if made.alert else [])
 
 
-def vitals(connection: Connection, database: Path | None, targets: Sequence[str], now: datetime) -> Vitals:
+def vitals(connection: Connection, database: Path | None, targets: Sequence[Target], now: datetime) -> Vitals:
     """How the monitor does. `database`: the file of a SQLite archive."""
     sources = connection.execute(
         select(SourceRow.id, SourceRow.name, SourceRow.health, SourceRow.message, SourceRow.failing_since)
@@ -48,9 +48,9 @@ def vitals(connection: Connection, database: Path | None, targets: Sequence[str]
     )
 
 
-def _target(connection: Connection, target: str, now: datetime) -> TargetHealth:
+def _target(connection: Connection, target: Target, now: datetime) -> TargetHealth:
     """How a target has behaved since it last took a message."""
-    ours = DeliveryRow.target == target
+    ours = DeliveryRow.target == target.id
     taken = connection.execute(select(func.max(DeliveryRow.sent_at)).where(ours)).scalar()
     since = max(taken or now - REMEMBERED, now - REMEMBERED)
     waits = and_(ours, DeliveryRow.state == "pending", DeliveryRow.attempts > 0)
@@ -58,7 +58,7 @@ def _target(connection: Connection, target: str, now: datetime) -> TargetHealth:
     attempts = connection.execute(select(func.max(DeliveryRow.attempts)).where(waits)).scalar()
     lost = connection.execute(select(func.count()).select_from(DeliveryRow).where(ended)).scalar_one()
     failed = select(DeliveryRow.error).where(waits | ended).order_by(DeliveryRow.id.desc()).limit(1)
-    return TargetHealth(target, attempts or 0, lost, connection.execute(failed).scalar())
+    return TargetHealth(target.id, target.name, attempts or 0, lost, connection.execute(failed).scalar())
 
 
 def _disk(database: Path | None) -> tuple[int, int] | None:

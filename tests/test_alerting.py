@@ -165,9 +165,11 @@ def test_material_news_is_an_update_that_says_what_is_new(state: StoryState, new
         kind="update",
         route="all",
         created=NOON,
-        subject=f"Update: naval ({1 + len(state.brief.others)} publisher{'s' if state.brief.others else ''})",
+        subject=f"Update: naval ({1 + len(state.brief.others)} publisher{'s' if state.brief.others else ''}"
+        f"{', an official source' if state.brief.official else ''})",
         briefs=(replace(state.brief, news=news),),
         targets=ALL.targets,
+        lines=("Goes on from the message of 24 November, 08:00.",),
     )
 
 
@@ -421,6 +423,13 @@ def test_what_matches_only_now_is_summed_up_as_a_first_look() -> None:
 
 def test_digest_routes_are_told_nothing_at_once() -> None:
     assert tell([story()], [DAILY], NOON) == []
+
+
+def test_a_digest_of_nothing_says_so() -> None:
+    period = (at("2026-11-23T06:00"), at("2026-11-24T06:00"))
+    assert digest([], [], period, DAILY, NOON).lines == (
+        "From 23 November, 07:00 to 24 November 2026, 07:00 (Europe/Berlin). Nothing came out for this route.",
+    )
 
 
 def test_a_digest_puts_the_best_first_and_closes_with_its_blind_spots() -> None:

@@ -215,3 +215,42 @@ def test_a_digest_of_nothing_says_what_was_looked_at(shell: Shell) -> None:
     assert "sources answered" in done.stdout
     assert "<!doctype html>" in (shell.folder / "digest.html").read_text()
     assert shell.types("digest", "--send").returncode == 2  # nobody to send it to
+
+
+ROUTED = """\
+urls:
+  - json://127.0.0.1:9:
+      - tag: desk
+  - mailto://monitor:hunter22@127.0.0.1:9?from=a@desk.example&to=b@desk.example:
+      - tag: ops
+routes:
+  - {name: strategic, tags: desk, quiet: "22:00-07:00"}
+  - {name: morning, tags: [desk], digest: daily, at: "07:30", timezone: Europe/Berlin}
+"""
+
+
+def test_alerts_check_says_all_that_is_wrong_or_what_leads_where(shell: Shell) -> None:
+    alerts = shell.folder / "alerts.yaml"
+    alerts.write_text(ROUTED)
+    done = shell.types("alerts", "check")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "at once, not from 22:00 to 07:00 (UTC)" in " ".join(done.stdout.split())
+    told = shell.reads("alerts", "check", "--format", "json")
+    assert (told["faults"], [one["name"] for one in told["targets"]]) == (
+        [],
+        ["json://127.0.0.1:9", "b@desk.example via 127.0.0.1"],
+    )
+    assert [one["when"] for one in told["routes"]][1] == "daily at 07:30 (Europe/Berlin)"
+    assert "hunter22" not in done.stdout + str(told)
+
+    alerts.write_text(ROUTED.replace("tags: [desk]", "tags: [dsk]").replace("07:30", "7h"))
+    (shell.folder / "mail.txt.j2").write_text("{{ title }")
+    done = shell.types("alerts", "check", WATCHFLOOR_TEMPLATES=".")
+    assert (done.returncode, done.stdout) == (2, "")
+    lines = ["mail.txt.j2:1: ", "alerts.yaml:8: unknown tag 'dsk'", "alerts.yaml:8: at: '7h'"]
+    assert all(any(said in line for line in done.stderr.splitlines()) for said in lines)
+    done = shell.types("alerts", "check", "--format", "json")
+    faults = json.loads(done.stdout)["faults"]
+    assert (done.returncode, [one["line"] for one in faults]) == (2, [8, 8])
+    done = shell.types("run", "--now")  # and so does every other command that needs the file
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 2)

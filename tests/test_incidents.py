@@ -38,12 +38,15 @@ def said(vitals: Vitals, *known: Trouble) -> list[str]:
             ["Two cannot be read since 22 November, 12:00 UTC: its server answers with an error (HTTP 500)."],
         ),
         (replace(WELL, sources=(replace(DOWN, failing_since=NOW - HOUR),)), []),
-        (replace(WELL, targets=(TargetHealth("mail-1", 4, 2, "451 later"),)), []),
+        (replace(WELL, targets=(TargetHealth("mail-1", "ann via mail", 4, 2, "451 later"),)), []),
         (
-            replace(WELL, targets=(TargetHealth("mail-1", 5, 0, "451 later"),)),
-            ["The target mail-1 keeps refusing: 451 later."],
+            replace(WELL, targets=(TargetHealth("mail-1", "ann via mail", 5, 0, "451 later"),)),
+            ["The target ann via mail keeps refusing: 451 later."],
         ),
-        (replace(WELL, targets=(TargetHealth("mail-1", 0, 3, None),)), ["The target mail-1 keeps refusing."]),
+        (
+            replace(WELL, targets=(TargetHealth("mail-1", "ann via mail", 0, 3, None),)),
+            ["The target ann via mail keeps refusing."],
+        ),
         (replace(WELL, late=19, late_since=NOW - 9 * HOUR), []),
         (
             replace(WELL, late=20, late_since=NOW - 9 * HOUR),
@@ -64,7 +67,7 @@ def test_what_was_said_is_not_said_again_and_its_end_is_the_all_clear() -> None:
     opened = incidents.change((), silent, ["admin"], NOW).opened
     assert said(silent, *opened) == []
     assert said(replace(WELL, sources=(DOWN,)), *opened) == [
-        "Watchfloor: 1 new trouble, 1 over",
+        "Watchfloor: 1 new trouble, 1 trouble over",
         "Two cannot be read since 22 November, 12:00 UTC: its server answers with an error (HTTP 500).",
         f"All clear: {opened[0].said}",
     ]
@@ -74,7 +77,7 @@ def test_a_disk_is_well_again_only_with_room_to_spare() -> None:
     known = Trouble("disk", "The archive's disk is nearly full: 9.0 GB free.")
     assert said(replace(WELL, disk=(11 * 10**9, 500 * 10**9)), known) == []
     assert said(replace(WELL, disk=(16 * 10**9, 500 * 10**9)), known) == [
-        "Watchfloor: 1 over",
+        "Watchfloor: 1 trouble over",
         f"All clear: {known.said}",
     ]
 
@@ -128,11 +131,11 @@ def test_a_target_that_keeps_refusing_is_an_incident_until_it_takes_a_message(de
             retry = SendOutcome("retry", "451 later")
             desk.archive.keep_delivery(desk.owner, one.id, retry, desk.now + MINUTE, desk.now)
         desk.later(MINUTE)
-    assert reviews(desk) == ["The target ann keeps refusing: 451 later."]
+    assert reviews(desk) == ["The target mailto://ann keeps refusing: 451 later."]
     assert reviews(desk) == []
     for one in desk.archive.claim_deliveries(desk.owner, desk.now, LEASE, targets=["ann"], limit=9):
         desk.archive.keep_delivery(desk.owner, one.id, SendOutcome("sent"), None, desk.now)
-    assert reviews(desk) == ["All clear: The target ann keeps refusing: 451 later."]
+    assert reviews(desk) == ["All clear: The target mailto://ann keeps refusing: 451 later."]
 
 
 def test_articles_that_nobody_gets_to_are_a_queue_that_grows(desk: Desk) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from alerts.charts import bars
 from alerts.render import render, render_terminal, safe_url, tame
+from alerts.samples import samples, try_templates
+from watchfloor.errors import AlertsError
 from watchfloor.model import Alert, Brief, Grade
 
 NOON = datetime(2026, 7, 14, 10, tzinfo=UTC)
@@ -87,7 +89,9 @@ def test_a_story_on_the_terminal() -> None:
 def test_the_subject_names_the_headline_and_the_title_does_not() -> None:
     message = render(replace(STORY, kind="update"), BERLIN)
     assert (message.subject, message.title) == ("Update: Fleet & crew <return>", "naval (6 publishers)")
+    assert message.notice == "naval (6 publishers): Fleet &amp; crew &lt;return&gt;"
     assert render(replace(STORY, kind="digest"), BERLIN).subject == "naval (6 publishers)"
+    assert render(replace(STORY, kind="digest"), BERLIN).notice == "naval (6 publishers)"
 
 
 def test_an_update_says_what_is_new_and_a_late_one_how_old_it_is() -> None:
@@ -105,7 +109,7 @@ def test_a_digest_is_grouped_by_topic_and_closes_with_its_blind_spots() -> None:
     message = render(replace(STORY, kind="digest", briefs=(BRIEF, other, last), lines=lines), BERLIN)
     marked = [line for line in message.text.splitlines() if line.startswith("==") or line in lines]
     assert marked == [lines[0], "== naval ==", "== air ==", "== Blind spots ==", lines[1]]
-    assert (message.slack[1], message.slack[-1]) == lines
+    assert (message.slack[1], message.slack[-1]) == (lines[0], f"*Blind spots*\n{lines[1]}")
 
 
 NAMES = {"naval": "Ships & fleets", "air": "Air"}
@@ -202,3 +206,27 @@ def test_a_user_overrides_a_template(tmp_path: Path) -> None:
     message = render(STORY, BERLIN, templates=tmp_path)
     assert message.html == "<b>Fleet &amp; crew &lt;return&gt;</b>"
     assert message.text == render(STORY, BERLIN).text
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "place"),
+    [
+        ("mail.html.j2", "<b>\n{{ title }\n", ":2: "),
+        ("mail.html.j2", "<b>\n\n{% for story in stories.all %}{% endfor %}", ":3: "),
+        ("mail.txt.j2", "{{ title }}\n{{ title | shout }}", ":2: "),
+        ("mail.txt.j2", "{{ groups[0][1][0].no.such }}", ":1: "),
+    ],
+)
+def test_a_template_that_cannot_be_used_is_an_error_with_its_line(
+    tmp_path: Path, name: str, text: str, place: str
+) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(AlertsError) as caught:
+        try_templates(tmp_path, NOON)
+    assert str(caught.value).startswith(f"{tmp_path / name}{place}")
+
+
+def test_our_own_templates_pass(tmp_path: Path) -> None:
+    try_templates(tmp_path, NOON)
+    kinds = [one.kind for one in samples(NOON, BERLIN)]
+    assert kinds == ["story", "update", "baseline", "digest", "flood", "ops", "ops"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 import re
 from datetime import time, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from alerts.config import Policy, load, parse
 from watchfloor import sources, watchlist
 from watchfloor.errors import AlertsError
 from watchfloor.query import parse as parse_query
-from watchfloor.routes import Flood, Quiet, Route, check_names
+from watchfloor.routes import Flood, Known, Quiet, Route
 from watchfloor.settings import Settings, shipped
 
 SECRET = "TIiajkdnlazkcOXrIdevi7FQ"
@@ -19,8 +20,8 @@ HOOK = f"slack://T1JJ3T3L2/A1BRTD4JD/{SECRET}"
 MAIL = "mailto://user:hunter22@mail.example?from=w@desk.example&to=a@desk.example"
 
 
-def read(text: str) -> Policy:
-    return parse(text, "alerts.yaml", Settings(timezone="Europe/Berlin"))
+def read(text: str, known: Known | None = None) -> Policy:
+    return parse(text, "alerts.yaml", Settings(timezone="Europe/Berlin"), known)
 
 
 URLS = f"""\
@@ -92,11 +93,10 @@ def test_the_example_file_is_empty_and_right_once_its_comments_are_taken_away() 
     text = shipped("alerts.example.yaml").read_text(encoding="utf-8")
     assert read(text).targets == ()
     filled = re.sub(r"^#(?! \S)", "", text, flags=re.MULTILINE)
-    policy = read(filled.replace("TOKEN_A/TOKEN_B/TOKEN_C", HOOK.removeprefix("slack://")))
-    assert [route.name for route in policy.routes] == ["strategic", "morning"]
     topics = list(watchlist.load(shipped("watchlist.yaml")).topics)
-    ids = [source.id for source in sources.load(shipped("sources.yaml"))]
-    check_names(policy.routes, None, topics=topics, sources=ids)
+    known = Known(topics, [source.id for source in sources.load(shipped("sources.yaml"))])
+    policy = read(filled.replace("TOKEN_A/TOKEN_B/TOKEN_C", HOOK.removeprefix("slack://")), known)
+    assert [route.name for route in policy.routes] == ["strategic", "morning"]
     assert len(policy.targets) == 3
 
 
@@ -117,11 +117,12 @@ DESK = f"urls:\n  - {HOOK}:\n      - tag: desk\n"
         ("version: 1\nurl: []\n", 2, "unknown key 'url' (did you mean 'urls'?)"),
         (DESK + "routes: x\n", 4, "is no list"),
         (DESK + "routes:\n  - name: x\n", 5, "without `tags`"),
-        (DESK + "routes:\n  - name: x\n    tags: [dsk]\n", 5, "unknown tag 'dsk' (did you mean 'desk'?)"),
-        (ROUTE, 2, "unknown tag 'desk'"),
+        (DESK + "routes:\n  - name: x\n    tags: [dsk, desk]\n", 5, "unknown tag 'dsk' (did you mean 'desk'?)"),
+        (ROUTE, 2, "unknown tag 'desk' (known are none: no URL has a tag)"),
+        (DESK + "routes:\n  - x\n" + ROUTE.removeprefix("routes:\n"), 5, "a route is"),
         (DESK + f"  - {MAIL}:\n      - tag: other\n" + ROUTE, 4, "no route leads to this target"),
         (DESK + ROUTE + "    topic: [x]\n", 7, "unknown key 'topic' (did you mean 'topics'?)"),
-        (DESK + ROUTE + "    query: (a\n", 7, "query: "),
+        (DESK + ROUTE + "    query: (a\n", 7, "12: query: "),
         (DESK + ROUTE + "    quiet: 22\n", 7, "are not quiet hours"),
         (DESK + ROUTE + "    quiet: '22:00-25:00'\n", 7, "'25:00' is not a time of day"),
         (DESK + ROUTE + "    at: 07:00\n    digest: daily\n", None, ""),
@@ -140,7 +141,7 @@ def test_a_fault_names_the_line_and_no_secret(text: str, line: int | None, says:
         return
     with pytest.raises(AlertsError) as caught:
         read(text)
-    assert str(caught.value).startswith(f"alerts.yaml:{line}: ")
+    assert str(caught.value).startswith(f"alerts.yaml:{line}:")
     assert says in str(caught.value)
     assert SECRET not in str(caught.value)
     assert "hunter22" not in str(caught.value)
@@ -154,11 +155,61 @@ def test_a_fault_names_the_line_and_no_secret(text: str, line: int | None, says:
     ],
 )
 def test_a_route_for_what_does_not_exist_is_an_error(condition: str, says: str) -> None:
-    known = {"topics": ["naval", "air"], "sources": ["paper-one"]}
-    check_names(read(DESK + ROUTE + "    topics: [Naval]\n").routes, "alerts.yaml", **known)
+    known = Known(topics=["naval", "air"], sources=["paper-one"])
+    assert read(DESK + ROUTE + "    topics: [Naval]\n", known).routes
     with pytest.raises(AlertsError) as caught:
-        check_names(read(DESK + ROUTE + f"    {condition}\n").routes, "alerts.yaml", **known)
-    assert str(caught.value) == f"alerts.yaml:5: {says}"
+        read(DESK + ROUTE + f"    {condition}\n", known)
+    assert str(caught.value) == f"alerts.yaml:7: {says}"
+
+
+ALL_WRONG = f"""\
+urls:
+  - {HOOK}:
+      - tag: desk
+  - slack://{SECRET}:
+      - tag: "second, third"
+  - json://127.0.0.1:
+      - tag: nobody
+  - json://127.0.0.1/two
+routes:
+  - name: one
+    tags: [desk, dsk]
+    query: 'fleet AND (harbour'
+    topics: [navl]
+  - name: two
+    tags: [second]
+    timezone: Berlin
+    at: "25:00"
+    quiet: late
+    flod: 3
+  - tags: third
+  - {{name: three, tags: desk}}
+  - {{name: four, tags: desk}}
+  - {{name: three, tags: desk}}
+digests: []
+"""
+
+
+def test_all_faults_are_said_at_once_each_with_its_line_and_a_hint() -> None:
+    with pytest.raises(AlertsError) as caught:
+        read(ALL_WRONG, Known(["naval"], []))
+    assert str(caught.value).splitlines() == [
+        "alerts.yaml:4: this entry of `urls` is not a notification URL that can be read "
+        "(Apprise knows how to write it: https://appriseit.com)",
+        "alerts.yaml:6: no route leads to this target (give it a route's tag)",
+        "alerts.yaml:8: no route leads to this target (give it a route's tag)",
+        "alerts.yaml:10: unknown tag 'dsk' (did you mean 'desk'?)",
+        "alerts.yaml:12:23: query: this parenthesis is never closed (put a ) where the group ends)",
+        "alerts.yaml:13: unknown topic 'navl' (did you mean 'naval'?)",
+        "alerts.yaml:16: timezone: 'Berlin' is not a time zone (did you mean 'Europe/Berlin'?)",
+        "alerts.yaml:17: at: '25:00' is not a time of day (write it in quotes, such as '07:00')",
+        "alerts.yaml:18: quiet: 'late' are not quiet hours (write '22:00-06:00')",
+        "alerts.yaml:19: unknown key 'flod' (did you mean 'flood'?)",
+        "alerts.yaml:20: a route without `name` (what was told is remembered under it)",
+        "alerts.yaml:23: route 'three' stands twice (the first is on line 21)",
+        "alerts.yaml:24: unknown key 'digests' (known are version, tag, tags, urls, routes)",
+    ]
+    assert pickle.loads(pickle.dumps(caught.value)).faults[3].line == 10
 
 
 def test_addresses_come_from_the_environment_where_there_is_no_file(
@@ -169,7 +220,7 @@ def test_addresses_come_from_the_environment_where_there_is_no_file(
     policy = load(Settings())
     assert [one.target.name for one in policy.targets] == [
         "slack://T...2/A...D/T...Q",
-        "mailto://user:****@mail.example/a%40desk.example",
+        "a@desk.example via mail.example",
     ]
     monkeypatch.setenv("APPRISE_URLS", f"{HOOK} slack://{SECRET}")
     with pytest.raises(AlertsError) as caught:

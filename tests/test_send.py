@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.policy import default as policy_of_mail
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -297,6 +298,20 @@ def test_no_secret_reaches_names_ids_errors_or_logs(caplog: pytest.LogCaptureFix
     assert SECRET not in shown
     assert "hunter22" not in shown
     assert "Unparseable URL (an address)" in caplog.text
+
+
+def test_a_template_that_fails_on_one_alert_costs_the_look_and_not_the_alert(box: Mailbox, tmp_path: Path) -> None:
+    (tmp_path / "mail.txt.j2").write_text("{% if kind == 'story' %}{{ nobody.name }}{% endif %}mine", encoding="utf-8")
+    policy = policy_for(mail_to(box, "good"))
+    with AppriseSender(policy.targets, templates=tmp_path) as sender:
+        outcomes = [
+            sender.send(delivery(policy, replace(STORY, key=kind, kind=kind)))  # type: ignore[arg-type]
+            for kind in ("story", "flood")
+        ]
+    assert outcomes == [SendOutcome("sent")] * 2
+    texts = [str(mail.get_body(("plain",)).get_content()).split() for mail in box.mails]  # type: ignore[union-attr]
+    assert texts[0] == render(STORY, ZoneInfo("UTC")).text.split()
+    assert texts[1] == ["mine"]
 
 
 def test_a_target_keeps_its_id_when_its_password_changes() -> None:

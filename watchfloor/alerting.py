@@ -130,7 +130,9 @@ def _update(route: Route, state: StoryState, now: datetime, names: Names) -> Ale
         return None  # not lost: what was told stays the measure, so the story's next article brings it up again
     key = f"update:{state.brief.story_id}:{route.name}:{state.brief.articles}"
     brief = replace(state.brief, news=news)
-    return _alert(route, "update", key, f"Update: {_about(brief, names)}", (brief,), now)
+    told = state.told[route.name].astimezone(route.timezone)
+    alert = _alert(route, "update", key, f"Update: {_about(brief, names)}", (brief,), now)
+    return replace(alert, lines=(f"Goes on from the message of {told.day} {told:%B, %H:%M}.",))
 
 
 def _further(state: StoryState) -> str:
@@ -172,7 +174,7 @@ def _new_figures(before: Brief, older: Sequence[Article], fresh: Sequence[Articl
 
 
 def _named(words: str, names: Sequence[str]) -> str:
-    return f"{words}{', '.join(names[:5])}{' and others' if len(names) > 5 else ''}." if names else ""
+    return f"{words}{', '.join(names[:5])}{f' and {len(names) - 5} more' if len(names) > 5 else ''}." if names else ""
 
 
 # -- what is held -----------------------------------------------------------------------------------------------------
@@ -368,6 +370,8 @@ def digest(briefs: Sequence[Brief], blind_spots: Sequence[str], period: Period, 
     """The digest of a period. It is sent even if nothing happened: silence must not look like a dead monitor."""
     start, end = (moment.astimezone(route.timezone) for moment in period)
     said = f"From {start.day} {start:%B, %H:%M} to {end.day} {end:%B %Y, %H:%M} ({route.timezone.key})."
+    if not briefs:
+        said += " Nothing came out for this route."
     rhythm = (route.digest or "daily").capitalize()
     subject = f"{rhythm} digest, {end.day} {end:%B %Y}: {_count(len(briefs), 'story', 'stories')}"
     key = digest_key(route.name, period[1])
@@ -425,7 +429,8 @@ def _about(brief: Brief, names: Names) -> str:
     """A story in the desk's own words: its topics, never the headline, which is foreign text."""
     topics = ", ".join(names.get(topic, topic) for topic in brief.topics[:2]) or "a story"
     copies = f", {_count(len(brief.copies), 'copy', 'copies')}" if brief.copies else ""
-    return f"{topics} ({_count(1 + len(brief.others), 'publisher', 'publishers')}{copies})"
+    official = ", an official source" if brief.official else ""
+    return f"{topics} ({_count(1 + len(brief.others), 'publisher', 'publishers')}{copies}{official})"
 
 
 def _count(number: int, one: str, many: str) -> str:

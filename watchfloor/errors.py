@@ -22,8 +22,10 @@ whether the next cycle should try again by itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 
@@ -86,6 +88,53 @@ class QueryError(ConfigurationError):
 
 class AlertsError(ConfigurationError):
     """The alerts file does not say what it should. Never carries an Apprise URL: they hold secrets."""
+
+    @property
+    def faults(self) -> tuple[AlertsError, ...]:
+        """One by one what is wrong; there may be several at once, see AlertsErrors."""
+        return (self,)
+
+
+class AlertsErrors(AlertsError):
+    """All that is wrong with the alerts file, a line each; `faults` has them one by one, in the order of the file."""
+
+    def __init__(self, faults: Iterable[AlertsError]) -> None:
+        self._faults = tuple(sorted(faults, key=lambda one: one.line or 0))
+        super().__init__("\n".join(map(str, self._faults)))
+
+    @property
+    def faults(self) -> tuple[AlertsError, ...]:
+        """One by one what is wrong."""
+        return self._faults
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (AlertsErrors, (self._faults,))
+
+
+class Faults:
+    """Gathers what is wrong with the alerts file, so that all of it is said at once.
+
+    `with faults:` keeps what is raised inside, and goes on.
+    """
+
+    def __init__(self) -> None:
+        self._found: list[AlertsError] = []
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
+        if not isinstance(error, AlertsError):
+            return False
+        self._found += error.faults
+        return True
+
+    def raise_all(self) -> None:
+        """Raise what was gathered, if anything was."""
+        if len(self._found) == 1:
+            raise self._found[0]
+        if self._found:
+            raise AlertsErrors(self._found)
 
 
 class FetchError(WatchfloorError):

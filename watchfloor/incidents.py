@@ -36,8 +36,9 @@ def change(known: Sequence[Trouble], vitals: Vitals, targets: Sequence[str], now
 def _alert(opened: Sequence[Trouble], closed: Sequence[Trouble], targets: Sequence[str], now: datetime) -> Alert | None:
     if not (opened or closed):
         return None
-    counted = ((opened, f"new trouble{'s' if len(opened) > 1 else ''}"), (closed, "over"))
-    subject = "Watchfloor: " + ", ".join(f"{len(some)} {words}" for some, words in counted if some)
+    counted = [f"{len(opened)} new trouble{'s' if len(opened) > 1 else ''}"] if opened else []
+    counted += [f"{len(closed)} trouble{'s' if len(closed) > 1 else ''} over"] if closed else []
+    subject = f"Watchfloor: {', '.join(counted)}"
     mark = hashlib.sha256(repr((opened, closed, now)).encode()).hexdigest()[:16]
     lines = [*_listed("", opened), *_listed("All clear: ", closed)]
     return Alert(f"ops:{mark}", "ops", OPS_TAG, now, subject, targets=tuple(targets), lines=tuple(lines))
@@ -70,7 +71,7 @@ def _targets(targets: Iterable[TargetHealth]) -> Iterator[Trouble]:
     for one in targets:
         if one.attempts >= REFUSES_AFTER or one.lost >= DIES_AFTER:
             error = f": {one.error}" if one.error else ""
-            yield Trouble(f"target:{one.target}", f"The target {one.target} keeps refusing{error}.")
+            yield Trouble(f"target:{one.target}", f"The target {one.name} keeps refusing{error}.")
 
 
 def _queue(vitals: Vitals, now: datetime) -> Iterator[Trouble]:

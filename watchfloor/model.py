@@ -601,7 +601,8 @@ class SourceHealth:
 class TargetHealth:
     """How a target has behaved since it last took a message: tries of what waits, and messages lost to it."""
 
-    target: str
+    target: str  # its id
+    name: str
     attempts: int
     lost: int
     error: str | None

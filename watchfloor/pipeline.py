@@ -465,7 +465,7 @@ def review_incidents(
     archive: Archive, targets: Sequence[Target], ops: Sequence[str], now: datetime
 ) -> tuple[Alert, ...]:
     """Tell `ops` what is newly wrong with the monitor itself, and what is over; of each incident once."""
-    vitals = archive.vitals([target.id for target in targets], now)
+    vitals = archive.vitals(targets, now)
     return archive.review_incidents(lambda known: incidents.change(known, vitals, ops, now), now)
 
 

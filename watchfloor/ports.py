@@ -297,7 +297,7 @@ class Archive(Protocol):
         ...
 
     # incidents
-    def vitals(self, targets: Sequence[str], now: datetime) -> Vitals:
+    def vitals(self, targets: Sequence[Target], now: datetime) -> Vitals:
         """How the monitor itself does, and how these targets do."""
         ...
 

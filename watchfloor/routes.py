@@ -1,24 +1,25 @@
 """The `routes` part of the alerts file -> Route: which stories go to which tags, and when.
 
 The targets (`urls`, with their tags) are Apprise's part of the same file and are read where Apprise lives; `bind` holds
-the two together. Errors name file and line.
+the two together. Errors name file and line, all of them at once: what cannot be read keeps its place and its tags, so
+that it makes no further errors.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.comments import CommentedMap
 
-from watchfloor.errors import AlertsError, ConfigurationError, QueryError
+from watchfloor.errors import AlertsError, AlertsErrors, ConfigurationError, Faults, QueryError
 from watchfloor.ports import Target
 from watchfloor.query import Node, parse
 from watchfloor.sources import read_duration
@@ -62,18 +63,40 @@ class Route:
 
 
 class PlacedRoute(NamedTuple):
-    """A route as the file names it: its tags not yet targets."""
+    """A route as the file names it: its tags not yet targets. None where it cannot be read."""
 
-    route: Route
+    route: Route | None
     tags: tuple[str, ...]
     line: int
 
 
 class PlacedTarget(NamedTuple):
-    """A target and the line on which the file names it."""
+    """A target, its tags, and the line on which the file names it. None where it cannot be read."""
 
-    target: Target
+    target: Target | None
+    tags: tuple[str, ...]
     line: int
+
+
+class Known(NamedTuple):
+    """What there is for a route to ask for: ids of topics and of sources."""
+
+    topics: Sequence[str]
+    sources: Sequence[str]
+
+
+def when_told(route: Route) -> str:
+    """When a route tells, in words."""
+    zone = route.timezone.key
+    at = {
+        None: "at once",
+        "hourly": f"hourly, at minute {route.at.minute}",
+        "daily": f"daily at {route.at:%H:%M} ({zone})",
+        "weekly": f"on Mondays at {route.at:%H:%M} ({zone})",
+    }[route.digest]
+    quiet = f", not from {route.quiet.start:%H:%M} to {route.quiet.end:%H:%M} ({zone})" if route.quiet else ""
+    flood = f", at most {route.flood.more_than} within {route.flood.within}" if route.flood else ""
+    return f"{at}{quiet}{flood}"
 
 
 def everything_to(targets: Sequence[Target]) -> tuple[Route, ...]:
@@ -107,7 +130,16 @@ def _zone(value: object) -> ZoneInfo:
     try:
         return ZoneInfo(str(value))
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{value!r} is not a time zone; use a name such as Europe/Berlin") from None
+        raise ValueError(f"{value!r} is not a time zone ({_meant(str(value))})") from None
+
+
+def _meant(zone: str) -> str:
+    """A hint for a name that is no zone: people write a city, or a slip of the key."""
+    known = sorted(available_timezones())
+    city = zone.strip().replace(" ", "_").casefold()
+    close = [name for name in known if name.casefold().rpartition("/")[2] == city]
+    close += difflib.get_close_matches(zone, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else "use a name such as Europe/Berlin"
 
 
 def _span(value: object) -> timedelta:
@@ -179,52 +211,92 @@ class RouteItem(BaseModel):
 # -- reading them -----------------------------------------------------------------------------------------------------
 
 
-def read(items: CommentedSeq, path: Path | str | None, zone: ZoneInfo) -> tuple[PlacedRoute, ...]:
-    """The items of `routes`. `zone` is the reader's, for routes that name none.
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads an item of `routes`. `zone`: the reader's, for routes that name none. `lines`: of the file, for columns."""
 
-    Raises:
-        AlertsError: an item does not say what it should; names file and line.
-    """
-    placed = tuple(_read_one(item, items.lc.item(number)[0] + 1, path, zone) for number, item in enumerate(items))
-    first: dict[str, int] = {}
-    for one in placed:
-        if one.route.name in first:
-            hint = f"the first is on line {first[one.route.name]}"
-            raise AlertsError(f"route {one.route.name!r} stands twice", path=path, line=one.line, hint=hint)
-        first[one.route.name] = one.line
-    return placed
+    path: Path | str | None
+    zone: ZoneInfo
+    lines: Sequence[str]
+    faults: Faults
+    known: Known | None = None  # None: topics and sources are not looked at
+
+    def read_one(self, item: Any, line: int) -> PlacedRoute:
+        """An item of `routes`; what is wrong with it goes to `faults`."""
+        with self.faults:
+            if not isinstance(item, CommentedMap):
+                raise AlertsError("a route is `name:`, `tags:` and what takes it", path=self.path, line=line)
+            said = self._said(item, line)
+            self._check_names(said, item)
+            route = replace(said.route(self.zone, self._query(said, item)), line=line)
+            return PlacedRoute(route, tuple(said.tags), line)
+        return PlacedRoute(None, _tags_of(item), line)
+
+    def _said(self, item: CommentedMap, line: int) -> RouteItem:
+        try:
+            return RouteItem.model_validate(dict(item))
+        except ValidationError as error:
+            found = error.errors(include_url=False, include_input=False)
+            raise AlertsErrors(self._in_words(one, item, line) for one in found) from None
+
+    def _query(self, said: RouteItem, item: CommentedMap) -> Node | None:
+        if said.query is None:
+            return None
+        try:
+            return parse(said.query)
+        except QueryError as error:
+            line, start = item.lc.value("query")
+            inside = start + (self.lines[line][start] in "'\"") if line < len(self.lines) else start
+            raise AlertsError(
+                f"query: {error.reason}",
+                path=self.path,
+                line=line + 1,
+                column=inside + (error.column or 1),
+                hint=error.hint,
+            ) from None
+
+    def _check_names(self, said: RouteItem, item: CommentedMap) -> None:
+        """A route for a topic or source that does not exist would be silent for ever."""
+        if self.known is None:
+            return
+        for key, wanted, known in (
+            ("topics", said.topics, self.known.topics),
+            ("sources", said.sources, self.known.sources),
+        ):
+            present = {one.casefold() for one in known}
+            for name in wanted:
+                if name.casefold() not in present:
+                    with self.faults:
+                        raise unknown(key[:-1], name, sorted(known), self.path, item.lc.key(key)[0] + 1)
+
+    def _in_words(self, error: ErrorDetails, item: CommentedMap, line: int) -> AlertsError:
+        key = str(error["loc"][0]) if error["loc"] else "search"  # the one rule that is about several keys
+        line = item.lc.key(key)[0] + 1 if key in item.lc.data else line
+        if error["type"] == "missing":
+            hint = None if len(error["loc"]) > 1 else HINTS.get(key)
+            return AlertsError(f"a route without `{error['loc'][-1]}`", path=self.path, line=line, hint=hint)
+        if error["type"] == "extra_forbidden":
+            known = list((FloodItem if len(error["loc"]) > 1 else RouteItem).model_fields)
+            return unknown("key", str(error["loc"][-1]), known, self.path, line)
+        return AlertsError(
+            f"{key}: {error['msg'].removeprefix('Value error, ')}", path=self.path, line=line, hint=HINTS.get(key)
+        )
 
 
-def _read_one(item: Any, line: int, path: Path | str | None, zone: ZoneInfo) -> PlacedRoute:
-    if not isinstance(item, CommentedMap):
-        raise AlertsError("a route is `name:`, `tags:` and what takes it", path=path, line=line)
-    try:
-        said = RouteItem.model_validate(dict(item))
-    except ValidationError as error:
-        raise _in_words(error.errors(include_url=False, include_input=False)[0], item, line, path) from None
-    return PlacedRoute(replace(said.route(zone, _query(said, item, path)), line=line), tuple(said.tags), line)
+HINTS = {
+    "name": "what was told is remembered under it",
+    "tags": "those of the targets that it leads to",
+    "digest": "leave it out to be told at once",
+    "flood": "such as {more_than: 10, within: 30m}",
+    "score": "a number, such as 6",
+    "search": "leave the others out, or name no search",
+}
 
 
-def _query(said: RouteItem, item: CommentedMap, path: Path | str | None) -> Node | None:
-    if said.query is None:
-        return None
-    line = item.lc.value("query")[0] + 1
-    try:
-        return parse(said.query)
-    except QueryError as error:
-        hint = f"character {error.column} of the query" + (f"; {error.hint}" if error.hint else "")
-        raise AlertsError(f"query: {error.reason}", path=path, line=line, hint=hint) from None
-
-
-def _in_words(error: ErrorDetails, item: CommentedMap, line: int, path: Path | str | None) -> AlertsError:
-    key = str(error["loc"][0]) if error["loc"] else "search"  # the one rule that is about several keys
-    line = item.lc.key(key)[0] + 1 if key in item.lc.data else line
-    if error["type"] == "missing":
-        return AlertsError(f"a route without `{error['loc'][-1]}`", path=path, line=line)
-    if error["type"] == "extra_forbidden":
-        known = list((FloodItem if len(error["loc"]) > 1 else RouteItem).model_fields)
-        return unknown("key", str(error["loc"][-1]), known, path, line)
-    return AlertsError(f"{key}: {error['msg'].removeprefix('Value error, ')}", path=path, line=line)
+def _tags_of(item: Any) -> tuple[str, ...]:
+    """The tags of a route that cannot be read, as far as they can be."""
+    tags = item.get("tags") if isinstance(item, CommentedMap) else None
+    return tuple(str(tag) for tag in (tags if isinstance(tags, list) else [tags] if tags else []))
 
 
 def unknown(what: str, name: str, known: Sequence[str], path: Path | str | None, line: int) -> AlertsError:
@@ -237,40 +309,42 @@ def unknown(what: str, name: str, known: Sequence[str], path: Path | str | None,
 # -- holding both parts of the file together --------------------------------------------------------------------------
 
 
-def bind(routes: Sequence[PlacedRoute], targets: Sequence[PlacedTarget], path: Path | str | None) -> tuple[Route, ...]:
+def bind(
+    routes: Sequence[PlacedRoute], targets: Sequence[PlacedTarget], path: Path | str | None, faults: Faults
+) -> tuple[Route, ...]:
     """The routes with their targets.
 
-    Raises:
-        AlertsError: a tag that no target has (so a route without a target), or a target that no route leads to.
+    A name that stands twice, a tag that no target has (so a route without a target) and a target that no route leads to
+    go to `faults`.
     """
-    known = sorted({tag for placed in targets for tag in placed.target.tags})
+    _check_twins([one for one in routes if one.route], path, faults)
+    known = sorted({tag for placed in targets for tag in placed.tags})
     for one in routes:
         for tag in one.tags:
             if tag not in known:
-                raise unknown("tag", tag, known or ["none: no URL has a tag"], path, one.line)
-    used = {tag for one in routes for tag in one.tags} | {OPS_TAG}
-    for placed in targets:
-        if used.isdisjoint(placed.target.tags):
-            raise AlertsError(
-                "no route leads to this target", path=path, line=placed.line, hint="give it a route's tag"
-            )
-    return tuple(replace(one.route, targets=_with(one.tags, targets)) for one in routes)
+                with faults:
+                    raise unknown("tag", tag, known or ["none: no URL has a tag"], path, one.line)
+    named = {tag for one in routes for tag in one.tags}
+    meant = {close for tag in named for close in difflib.get_close_matches(tag, known, n=1)}  # a slip is one fault
+    used = named | meant | {OPS_TAG}
+    for placed in targets if all(one.tags for one in routes) else ():
+        if used.isdisjoint(placed.tags) and (placed.target or placed.tags):
+            with faults:
+                raise AlertsError(
+                    "no route leads to this target", path=path, line=placed.line, hint="give it a route's tag"
+                )
+    return tuple(replace(one.route, targets=_with(one.tags, targets)) for one in routes if one.route)
 
 
-def check_names(
-    routes: Sequence[Route], path: Path | str | None, *, topics: Sequence[str], sources: Sequence[str]
-) -> None:
-    """A route for a topic or source that does not exist would be silent for ever.
-
-    Raises:
-        AlertsError: names it, with file and line.
-    """
-    for route in routes:
-        for what, wanted, known in (("topic", route.topics, topics), ("source", route.sources, sources)):
-            for name in wanted:
-                if name.casefold() not in {one.casefold() for one in known}:
-                    raise unknown(what, name, sorted(known), path, route.line or 1)
+def _check_twins(routes: Iterable[PlacedRoute], path: Path | str | None, faults: Faults) -> None:
+    first: dict[str, int] = {}
+    for one in routes:
+        name = one.route.name if one.route else ""
+        if (known := first.setdefault(name, one.line)) != one.line:
+            with faults:
+                hint = f"the first is on line {known}"
+                raise AlertsError(f"route {name!r} stands twice", path=path, line=one.line, hint=hint)
 
 
 def _with(tags: Sequence[str], targets: Sequence[PlacedTarget]) -> tuple[str, ...]:
-    return tuple(placed.target.id for placed in targets if not set(tags).isdisjoint(placed.target.tags))
+    return tuple(placed.target.id for placed in targets if placed.target and not set(tags).isdisjoint(placed.tags))

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from watchfloor.parsers import ParserPool
     from watchfloor.pipeline import Floor, Watcher
     from watchfloor.ports import Namer
-    from watchfloor.routes import Route
+    from watchfloor.routes import Known, Route
     from watchfloor.watchlist import Watchlist
     from watchfloor.web.guard import Guard
 
@@ -95,24 +95,47 @@ def load_namer(settings: Settings, watchlist: Watchlist) -> Namer | None:
     return ModelNamer(settings.ner_model, watchlist.canonical)
 
 
-def load_policy(settings: Settings) -> Policy:
-    """Where alerts go, and which go where. Raises AlertsError with file and line."""
+def load_policy(settings: Settings, known: Known | None = None) -> Policy:
+    """Where alerts go, and which go where. Raises AlertsError with file and line of each fault.
+
+    `known`: what routes may ask for; None: that is not looked at.
+    """
     from alerts.config import load
 
-    return load(settings)
+    return load(settings, known)
+
+
+def names_for_routes(listed: Sequence[Source], watchlist: Watchlist) -> Known:
+    """What routes may ask for."""
+    from watchfloor.routes import Known
+
+    return Known(list(watchlist.topics), [source.id for source in listed])
 
 
 @contextmanager
 def open_sender(
     settings: Settings, policy: Policy, *, names: Callable[[], Mapping[str, str]] = dict
 ) -> Iterator[AppriseSender]:
-    """The processes that send. `names`: of topics, as the watchlist gives them."""
+    """The processes that send. `names`: of topics, as the watchlist gives them.
+
+    Raises:
+        AlertsError: a template of the user's cannot be used; names file and line.
+    """
     from alerts.send import AppriseSender
 
+    check_templates(settings)
     with AppriseSender(
         policy.targets, zone=settings.zone, desk=settings.desk_url, templates=settings.templates, names=names
     ) as sender:
         yield sender
+
+
+def check_templates(settings: Settings) -> None:
+    """Write a message of each kind with the user's templates. Raises AlertsError with file and line."""
+    if settings.templates:
+        from alerts.samples import try_templates
+
+        try_templates(settings.templates, now())
 
 
 def readable_by_others(settings: Settings) -> list[Path]:
@@ -126,14 +149,8 @@ def check(settings: Settings) -> None:
     """Read every file of the user's, so that a fault is one line now and not one in every scheduled run."""
     listed, watchlist = load_sources(settings), load_watchlist(settings)
     load_namer(settings, watchlist)
-    _check_routes(settings, load_policy(settings), listed, watchlist)
-
-
-def _check_routes(settings: Settings, policy: Policy, listed: Sequence[Source], watchlist: Watchlist) -> None:
-    from watchfloor.routes import check_names
-
-    ids = [source.id for source in listed]
-    check_names(policy.routes, settings.alerts_path, topics=list(watchlist.topics), sources=ids)
+    load_policy(settings, names_for_routes(listed, watchlist))
+    check_templates(settings)
 
 
 def open_door(settings: Settings) -> HttpDoor:
@@ -209,9 +226,8 @@ async def open_floor(settings: Settings, watcher: Watcher | None = None) -> Asyn
     if not unchanged:
         listed = load_sources(settings)
         namer()
-    policy = load_policy(settings)
-    if not unchanged:
-        _check_routes(settings, policy, listed, matcher().watchlist)
+    policy = load_policy(settings, None if unchanged else names_for_routes(listed, matcher().watchlist))
+    check_templates(settings)
     logs.begin(settings.log, [*settings.secrets, *(address.url for address in policy.targets)])
     for path in readable_by_others(settings):
         logs.warn("secrets others can read", detail=f"{path} can be read by others: chmod 600 {path}")
@@ -243,7 +259,7 @@ def _routes(settings: Settings, policy: Policy, archive: SqlArchive) -> Sequence
         return policy.routes
     from watchfloor.searched import with_searches
 
-    return with_searches(policy.routes, archive.saved_searches(), load_sources(settings))
+    return with_searches(policy.routes, archive.saved_searches(), load_sources(settings), settings.alerts_path)
 
 
 def make_page(settings: Settings, *, host: str, every: timedelta) -> Guard:

@@ -37,7 +37,7 @@ GROUPS = {
     "sources": ("feeds:app", "The feeds: check, list, add, import, export."),
     "watchlist": ("words:watchlist_app", "The watchlist: check, backtest, tune, suggest."),
     "story": ("story:app", "One story: show, mute, unmute, follow, unfollow, join, split."),
-    "alerts": ("alerts:app", "Targets and deliveries: test, list, retry."),
+    "alerts": ("alerts:app", "Targets and deliveries: check, test, list, retry."),
     "db": ("database:app", "The archive's database: upgrade, backup, prune, check, move, stats."),
 }
 
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run a command; errors of the user's and of the world become one line on standard error and an exit code."""
+    """Run a command; errors of the user's and of the world become a line each on standard error and an exit code."""
     try:
         code = make_app()(arguments)
     except CycloptsError:
@@ -81,5 +81,6 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _complain(error: WatchfloorError, code: int) -> int:
-    print(f"watchfloor: {error}", file=sys.stderr)
+    for line in str(error).splitlines():
+        print(f"watchfloor: {line}", file=sys.stderr)
     return code

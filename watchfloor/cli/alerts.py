@@ -1,23 +1,29 @@
-"""`alerts`: where messages go, whether they arrive, and what waits."""
+"""`alerts`: where messages go, what is wrong with that, whether they arrive, and what waits."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 from rich.text import Text
 
 from watchfloor import wiring
-from watchfloor.cli import DONE, FAILED
-from watchfloor.cli.options import AlertsOptions, ArchiveOptions, Format
+from watchfloor.cli import DONE, FAILED, WRONG_USE
+from watchfloor.cli.options import AlertsOptions, ArchiveOptions, CycleOptions, Format
 from watchfloor.cli.printing import as_json, console, table, when
-from watchfloor.errors import AlertsError
+from watchfloor.errors import AlertsError, Faults
 from watchfloor.model import Delivery, DeliveryState
+from watchfloor.routes import when_told
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-app = App(name="alerts", help="Targets and deliveries: test, list, retry.")
+    from alerts.config import Policy
+    from watchfloor.settings import Settings
+
+app = App(name="alerts", help="Targets and deliveries: check, test, list, retry.")
 
 
 @app.command(name="test")
@@ -48,7 +54,7 @@ def send_samples(
     rows = []
     with wiring.open_sender(settings, policy, names=lambda: wiring.load_watchlist(settings).topics) as sender:
         for one in chosen:
-            for sample in samples(wiring.now()):
+            for sample in samples(wiring.now(), settings.zone):
                 message_id = f"{sample.key.replace(':', '.')}@watchfloor"
                 outcome = sender.send(Delivery(0, 0, one.id, "sending", 1, message_id, sample))
                 rows.append((one.id, one.name, sample.kind, outcome.result, outcome.detail))
@@ -58,6 +64,67 @@ def send_samples(
     else:
         table(columns, rows, wide="target")
     return DONE if all(row[3] == "sent" for row in rows) else FAILED
+
+
+@app.command
+def check(
+    *,
+    format: Format = "table",
+    options: CycleOptions = CycleOptions(),  # noqa: B008
+) -> int:
+    """Read the alerts file and say all that is wrong with it, or what leads where; sends nothing.
+
+    Exits with 2 if anything is wrong.
+    """
+    settings = options.settings()
+    faults, policy = _read(settings)
+    if format == "json":
+        print(as_json({"path": settings.alerts_path, "faults": [_plain(one) for one in faults], **_ways(policy)}))
+    elif faults:
+        for fault in faults:
+            print(fault, file=sys.stderr)
+    else:
+        _print_ways(policy)
+    return WRONG_USE if faults else DONE
+
+
+def _read(settings: Settings) -> tuple[Sequence[AlertsError], Policy | None]:
+    """What is wrong with the alerts file and the templates, and the policy if nothing is wrong with it."""
+    watchlist, faults = wiring.load_watchlist(settings), Faults()
+    policy = None
+    with faults:
+        policy = wiring.load_policy(settings, wiring.names_for_routes(wiring.load_sources(settings), watchlist))
+    with faults:
+        wiring.check_templates(settings)
+    try:
+        faults.raise_all()
+    except AlertsError as error:
+        return error.faults, policy
+    return (), policy
+
+
+def _plain(fault: AlertsError) -> dict[str, object]:
+    place = {"path": fault.path, "line": fault.line, "column": fault.column}
+    return {**place, "reason": fault.reason, "hint": fault.hint}
+
+
+def _ways(policy: Policy | None) -> dict[str, object]:
+    """Targets and routes as plain data."""
+    targets = [one.target for one in policy.targets] if policy else []
+    routes = policy.routes if policy else ()
+    return {
+        "targets": [{"id": one.id, "name": one.name, "tags": one.tags} for one in targets],
+        "routes": [{"name": one.name, "when": when_told(one), "targets": one.targets} for one in routes],
+    }
+
+
+def _print_ways(policy: Policy | None) -> None:
+    targets = {one.target.id: one.target for one in policy.targets} if policy else {}
+    routes = policy.routes if policy else ()
+    rows = [(one.name, when_told(one), ", ".join(targets[id].name for id in one.targets)) for one in routes]
+    rows += [("(the monitor itself)", "at once", targets[id].name) for id in (policy.ops if policy else ())]
+    table(("route", "when", "to"), rows, wide="to")
+    print(f"{len(targets)} targets, {len(routes)} routes; nothing is wrong.")
 
 
 @app.command(name="list")
