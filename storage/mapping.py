@@ -130,7 +130,7 @@ def verdict_values(verdict: Verdict) -> dict[str, Any]:
     plain = ("judged", "language", "relevant", "score", "threshold", "watchlist")
     return {
         **{name: getattr(verdict, name) for name in plain},
-        "evidence": [asdict(evidence) for evidence in verdict.evidence],
+        "evidence": [evidence._asdict() for evidence in verdict.evidence],
     }
 
 
@@ -152,7 +152,7 @@ def verdict_of(row: Row[Any], topics: Iterable[str], entities: Iterable[EntityHi
 
 def mention_values(position: int, hit: EntityHit) -> dict[str, Any]:
     """The columns of `mentions` for one entity of a verdict."""
-    places = [[place.field, place.start, place.end, place.text] for place in hit.mentions]
+    places = [list(place) for place in hit.mentions]
     return {
         "entity": hit.name,
         "kind": hit.kind,

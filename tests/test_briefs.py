@@ -111,7 +111,7 @@ def test_the_headline_is_shown_where_the_text_has_no_reason() -> None:
 
 
 def test_a_sentence_that_is_not_found_is_shown_without_marks() -> None:
-    shortened = replace(evidence("troops", 2.0), sentence="They agreed … troops")
+    shortened = evidence("troops", 2.0)._replace(sentence="They agreed … troops")
     brief = brief_of(1, [Judgement(article(1, "Gazette"), verdict(3.0, shortened))])
     assert (brief.sentence, brief.marks) == ("They agreed … troops", ())
     assert brief_of(1, [Judgement(article(1, "Gazette"), verdict(3.0))]).sentence == ""
@@ -132,10 +132,10 @@ def test_papers_that_print_one_wire_are_one_voice() -> None:
 
 def test_of_a_rule_that_spans_a_clause_the_ends_are_marked() -> None:
     clause, near = "troops and more troops to Iraq", "to Iraq"
-    reasons = (evidence("minister", 3.0, nth=0), replace(evidence(clause, 2.0), kind="rule"))
+    reasons = (evidence("minister", 3.0, nth=0), evidence(clause, 2.0)._replace(kind="rule"))
     brief = brief_of(1, [Judgement(article(1, "Gazette"), verdict(3.0, *reasons))])
     assert [brief.sentence[start:end] for start, end in brief.marks] == ["troops", "Iraq", "minister"]
-    short = (evidence("minister", 3.0), replace(evidence(near, 2.0), kind="rule"))
+    short = (evidence("minister", 3.0), evidence(near, 2.0)._replace(kind="rule"))
     brief = brief_of(1, [Judgement(article(1, "Gazette"), verdict(3.0, *short))])
     assert [brief.sentence[start:end] for start, end in brief.marks] == ["to Iraq", "minister"]
 

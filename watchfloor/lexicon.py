@@ -28,13 +28,18 @@ class Layer(IntEnum):
     KEYWORD = 2
     CONTEXT = 3
     GROUP = 4
+    RULE = 5
 
 
 _KINDS = {layer: layer.name.lower() for layer in Layer}
 
 
-class Item(NamedTuple):
-    """A member of the watchlist that forms stand for. `number` counts within its layer; `term` is for people."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Item:
+    """A member of the watchlist that forms and rules stand for: one object each, equal to itself alone.
+
+    `number` counts within its layer; `term` is for people.
+    """
 
     layer: Layer
     number: int
@@ -71,10 +76,9 @@ START_BITS = LENGTH_BITS + USE_BITS
 ONE_USE = (1 << USE_BITS) - 1
 
 
-def unpack(hit: int) -> tuple[int, int, int]:
-    """Start and end of a hit in the folded text, and the number of its use."""
-    start = hit >> START_BITS
-    return start, start + LONGEST - (hit >> USE_BITS & LONGEST), hit & ONE_USE
+def end_of(hit: int) -> int:
+    """Where a hit ends in the folded text; it starts at `hit >> START_BITS`, and `hit & ONE_USE` numbers its use."""
+    return (hit >> START_BITS) + LONGEST - (hit >> USE_BITS & LONGEST)
 
 
 @dataclass(frozen=True)
@@ -133,8 +137,8 @@ class Lexicon:
     languages: frozenset[str]  # in which there are words to judge by
     terms: Patterns
     groups: Patterns
-    near_rules: tuple[tuple[NearRule, int, int], ...]  # with the numbers of its groups
-    query_rules: tuple[tuple[QueryRule, frozenset[int]], ...]  # with the forms without one of which it cannot match
+    near_rules: tuple[tuple[Item, int, int, int], ...]  # the numbers of two groups, and how many words may be between
+    query_rules: tuple[tuple[Item, query.Node, frozenset[int]], ...]  # the forms without one of which it cannot match
 
 
 def compile_watchlist(watchlist: Watchlist) -> Lexicon:
@@ -190,12 +194,19 @@ class _Compiler:
         groups = tuple(watchlist.groups)
         for item, spelling in _members(watchlist):
             self.add(item, spelling)
-        query_rules = tuple((rule, self.triggers(rule.query)) for rule in watchlist.query_rules)
+        near_rules = tuple(
+            (_rule(number, rule), groups.index(rule.groups[0]), groups.index(rule.groups[1]), rule.within)
+            for number, rule in enumerate(watchlist.near_rules)
+        )
+        query_rules = tuple(
+            (_rule(number, rule), rule.query, self.triggers(rule.query))
+            for number, rule in enumerate(watchlist.query_rules, len(near_rules))
+        )
         return Lexicon(
             languages=self.languages,
             terms=self.terms.patterns(),
             groups=self.groups.patterns(),
-            near_rules=tuple((r, groups.index(r.groups[0]), groups.index(r.groups[1])) for r in watchlist.near_rules),
+            near_rules=near_rules,
             query_rules=query_rules,
         )
 
@@ -242,6 +253,10 @@ def _members(watchlist: Watchlist) -> Iterator[tuple[Item, Spelling]]:
             yield Item(layer, number, word.spelling.text, word.weight, (word.topic,)), word.spelling
     for number, (name, members) in enumerate(watchlist.groups.items()):
         yield from ((Item(Layer.GROUP, number, name), spelling) for spelling in members)
+
+
+def _rule(number: int, rule: NearRule | QueryRule) -> Item:
+    return Item(Layer.RULE, number, rule.name, rule.weight, (rule.topic,))
 
 
 def _letters(text: str) -> str:

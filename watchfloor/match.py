@@ -15,15 +15,16 @@ The score is the sum of the weights of the evidence, to the cent: whoever prints
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from operator import attrgetter
 from typing import NamedTuple
 
 from watchfloor import query
 from watchfloor.language import identify
-from watchfloor.lexicon import Item, Layer, Patterns, Span, Use, compile_watchlist, unpack
+from watchfloor.lexicon import ONE_USE, START_BITS, Item, Layer, Patterns, Span, Use, compile_watchlist, end_of
 from watchfloor.model import EntityHit, Evidence, Field, Mention, Verdict
 from watchfloor.tokens import Folded, Sentences, fold
 from watchfloor.watchlist import Watchlist
@@ -39,14 +40,11 @@ NEAR_REACH = 120  # characters within which `needs` and `not` look, about twenty
 LONG_WORD = 15  # characters; what is further apart need not be counted in words
 TOPIC_AT_LEAST = 1.0  # weight that makes a topic one of the story's
 
+HARMLESS, ENTITY, CONTEXT = Layer.HARMLESS, Layer.ENTITY, Layer.CONTEXT  # an enum's own names are slow to look up
 
-class _Kept(NamedTuple):
-    """An item at its place in the folded field, blanks included, and in the original."""
 
-    start: int
-    end: int
-    span: Span
-    item: Item
+# An item at its place in the folded field, blanks included, and in the original.
+_Kept = tuple[int, int, Span, Item]
 
 
 @dataclass
@@ -67,16 +65,12 @@ class _Found:
 
 
 class _Claim(NamedTuple):
-    """An addend before repetition and caps. `factor` is that of its place."""
+    """An addend before repetition and caps: an item in a field. Claims of one item repeat each other."""
 
-    key: tuple[object, ...]  # equal ones repeat each other
+    item: Item
     found: _Found
     span: Span  # in the original
-    weight: float
-    factor: float
-    term: str
-    kind: str
-    topics: tuple[str, ...]
+    factor: float  # that of its place
 
 
 class Matcher:
@@ -90,10 +84,11 @@ class Matcher:
     def judge(self, title: str, text: str, language: str | None = None) -> Verdict:
         """The verdict on one story. `language` is what feed or page declare, if they do. Raises for no text."""
         watchlist = self.watchlist
-        spoken = identify(title, text, language)
+        headline, body = fold(title), fold(text)
+        spoken = identify(headline, body, language)
         if spoken not in self._lexicon.languages:
             return Verdict(False, spoken, False, 0.0, watchlist.threshold, watchlist=watchlist.version)
-        fields = (self._search("title", title, spoken), self._search("text", text, spoken))
+        fields = (self._search("title", headline, spoken), self._search("text", body, spoken))
         for found in fields:
             harmless = _keep_longest(self._lexicon.terms, found, fields)
             self._qualify_groups(found, fields, harmless)
@@ -121,21 +116,19 @@ class Matcher:
 
     # what stands where
 
-    def _search(self, name: Field, text: str, language: str) -> _Found:
-        folded = fold(text)
+    def _search(self, name: Field, folded: Folded, language: str) -> _Found:
         haystack = folded.text
         lead_end = len(haystack) if name == "title" else _lead_end(haystack)
         hits, places = self._lexicon.terms.search(haystack, language)
         group_hits, _ = self._lexicon.groups.search(haystack[:lead_end], language)
-        return _Found(name, folded, text.isupper(), lead_end, hits, places, group_hits, frozenset(places))
+        return _Found(name, folded, folded.original.isupper(), lead_end, hits, places, group_hits, frozenset(places))
 
     def _qualify_groups(self, found: _Found, fields: Sequence[_Found], harmless: Sequence[Span]) -> None:
         """Keep of the words of groups what holds and no harmless phrase swallows."""
         uses, terms = self._lexicon.groups.uses, self._lexicon.terms
         ends = [end for _, end in harmless]
         for hit in found.group_hits:
-            start, end, number = unpack(hit)
-            use = uses[number]
+            start, end, use = hit >> START_BITS, end_of(hit), uses[hit & ONE_USE]
             if (use.plain or _holds(use, start, end, terms, found, fields)) and not _inside(harmless, ends, start, end):
                 found.groups[use.item.number].append((start, end))
 
@@ -151,21 +144,23 @@ class Matcher:
         return tuple(EntityHit(known[item].name, known[item].kind, tuple(places)) for item, places in mentions.items())
 
     def _near_rules(self, fields: Sequence[_Found], title_factor: float) -> Iterator[_Claim]:
-        for rule, left, right in self._lexicon.near_rules:
-            for found in fields:
-                span = _nearest(found, found.groups.get(left, ()), found.groups.get(right, ()), rule.within)
-                if span:
-                    factor = _factor(found, span[0], title_factor)
-                    place = found.folded.span(*span)
-                    yield _Claim(("rule", rule), found, place, rule.weight, factor, rule.name, "rule", (rule.topic,))
+        for found in fields:
+            groups = found.groups
+            for item, left, right, within in self._lexicon.near_rules if len(groups) > 1 else ():
+                if (
+                    left in groups
+                    and right in groups
+                    and (span := _nearest(found, groups[left], groups[right], within))
+                ):
+                    yield _Claim(item, found, found.folded.span(*span), _factor(found, span[0], title_factor))
 
     def _query_rules(
         self, fields: tuple[_Found, _Found], title_factor: float, entities: Iterable[EntityHit], claims: list[_Claim]
     ) -> Iterator[_Claim]:
         title, text = fields
         asked = [
-            rule
-            for rule, triggers in self._lexicon.query_rules
+            (item, node)
+            for item, node, triggers in self._lexicon.query_rules
             if not (triggers.isdisjoint(title.forms) and triggers.isdisjoint(text.forms))
         ]
         if not asked:
@@ -176,11 +171,10 @@ class Matcher:
             [entity.name for entity in entities],
             _topics(_weighed(claims)),
         )
-        for rule in asked:
-            for place in (query.find(rule.query, document) or ())[:1]:
+        for item, node in asked:
+            for place in (query.find(node, document) or ())[:1]:
                 found, factor = (title, title_factor) if place.field == "title" else (text, IN_LEAD)
-                span = place.start, place.end
-                yield _Claim(("rule", rule), found, span, rule.weight, factor, rule.name, "rule", (rule.topic,))
+                yield _Claim(item, found, (place.start, place.end), factor)
 
 
 # -- what holds -------------------------------------------------------------------------------------------------------
@@ -200,25 +194,24 @@ def _keep_longest(patterns: Patterns, found: _Found, fields: Sequence[_Found]) -
     named = counted = 0
     uses, span = patterns.uses, found.folded.span
     for hit in found.hits:
-        start, end, number = unpack(hit)
-        use = uses[number]
-        item = use.item
-        layer = item.layer
-        if start < (named if layer is Layer.ENTITY else counted):
+        start, use = hit >> START_BITS, uses[hit & ONE_USE]
+        layer = use.item.layer
+        if start < (named if layer is ENTITY else counted):
             continue
+        end = end_of(hit)
         if not (use.plain or _holds(use, start, end, patterns, found, fields)):
             continue
         last = end - 1  # neighbours share a blank
-        if layer is Layer.HARMLESS:
+        if layer is HARMLESS:
             if start >= named:
                 named = counted = last
                 harmless.append((start, end))
             continue
-        kept = _Kept(start, end, span(start, end), item)
-        if layer is Layer.ENTITY:
+        kept = start, end, span(start, end), use.item
+        if layer is ENTITY:
             named = last
             found.names.append(kept)
-        if item.weight and start >= counted:
+        if use.item.weight and start >= counted:
             counted = last
             found.counted.append(kept)
     return harmless
@@ -270,7 +263,7 @@ def _nearest(found: _Found, lefts: Sequence[Span], rights: Sequence[Span], withi
             if other == side or next_start < end - 1:
                 continue
             words = len(haystack[end:next_start].split())
-            if words < closest and not any(name.start <= start and next_end <= name.end for name in found.names):
+            if words < closest and not any(first <= start and next_end <= last for first, last, *_ in found.names):
                 best, closest = (start, next_end), words
     return best
 
@@ -291,21 +284,21 @@ def _factor(found: _Found, start: int, title_factor: float) -> float:
 def _term_claims(fields: Iterable[_Found], title_factor: float) -> Iterator[_Claim]:
     for found in fields:
         for start, _, span, item in found.counted:
-            factor = _factor(found, start, title_factor)
-            yield _Claim((item.layer, item.number), found, span, item.weight, factor, item.term, item.kind, item.topics)
+            yield _Claim(item, found, span, _factor(found, start, title_factor))
 
 
 def _weighed(claims: Iterable[_Claim]) -> list[tuple[_Claim, float]]:
     """Each claim with what it truly adds, to the cent; without those that add nothing."""
-    seen: Counter[tuple[object, ...]] = Counter()
+    seen: defaultdict[Item, int] = defaultdict(int)
     left = {"body": BODY_CAP, "body context": BODY_CAP}
     weighed = []
-    for claim in sorted(claims, key=lambda claim: -claim.factor):
-        repetition = seen[claim.key]
-        seen[claim.key] += 1
+    for claim in sorted(claims, key=attrgetter("factor"), reverse=True):
+        item = claim.item
+        repetition = seen[item]
+        seen[item] += 1
         if repetition >= len(REPEATED):
             continue
-        weight = _capped(claim, claim.weight * claim.factor * REPEATED[repetition], left)
+        weight = _capped(claim, item.weight * claim.factor * REPEATED[repetition], left)
         if weight := round(weight, 2):
             weighed.append((claim, weight))
     return weighed
@@ -313,10 +306,11 @@ def _weighed(claims: Iterable[_Claim]) -> list[tuple[_Claim, float]]:
 
 def _capped(claim: _Claim, weight: float, left: dict[str, float]) -> float:
     """What the cap of the body, or of a context, leaves of a weight."""
-    if claim.kind == "context":
-        room = left.setdefault(f"context {claim.topics[0]}", CONTEXT_CAP * abs(claim.weight))
+    if claim.item.layer is CONTEXT:
+        name = f"context {claim.item.topics[0]}"
+        room = left.setdefault(name, CONTEXT_CAP * abs(claim.item.weight))
         weight = max(weight, -room)
-        left[f"context {claim.topics[0]}"] = room + weight
+        left[name] = room + weight
         if claim.factor == IN_BODY:
             weight = max(weight, -left["body context"])
             left["body context"] += weight
@@ -330,8 +324,8 @@ def _topics(weighed: Iterable[tuple[_Claim, float]]) -> tuple[str, ...]:
     """What the story is about, the weightiest first."""
     sums: defaultdict[str, float] = defaultdict(float)
     for claim, weight in weighed:
-        if claim.kind != "context":
-            for topic in claim.topics:
+        if claim.item.layer is not CONTEXT:
+            for topic in claim.item.topics:
                 sums[topic] += weight
     return tuple(topic for topic, weight in sorted(sums.items(), key=lambda item: -item[1]) if weight >= TOPIC_AT_LEAST)
 
@@ -340,14 +334,9 @@ def _evidence(weighed: Iterable[tuple[_Claim, float]]) -> tuple[Evidence, ...]:
     """In reading order."""
     sentences: dict[Field, Sentences] = {}
     found = []
-    for claim, weight in weighed:
-        name, text = claim.found.name, claim.found.folded.original
-        if name not in sentences:
-            sentences[name] = Sentences(text)
-        found.append(
-            Evidence(
-                claim.term, name, *claim.span, weight, sentences[name].at(claim.span[0]),
-                claim.topics[0] if claim.topics else None, claim.kind,
-            )
-        )  # fmt: skip
+    for (item, at, (start, end), _), weight in weighed:
+        if at.name not in sentences:
+            sentences[at.name] = Sentences(at.folded.original)
+        sentence, topic = sentences[at.name].at(start), item.topics[0] if item.topics else None
+        found.append(Evidence(item.term, at.name, start, end, weight, sentence, topic, item.kind))
     return tuple(sorted(found, key=lambda one: (one.field == "text", one.start, one.end)))

@@ -219,8 +219,7 @@ class Article:
 # -- Verdict: does the desk care, and why -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Mention:
+class Mention(NamedTuple):  # like EntityHit and Evidence: dozens a story, and made in a third of the time
     """A place where an entity is named."""
 
     field: Field
@@ -229,8 +228,7 @@ class Mention:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class EntityHit:
+class EntityHit(NamedTuple):
     """An entity of the watchlist that a text names. `by`: "list", or "model" for a name a statistical model found."""
 
     name: str
@@ -238,9 +236,12 @@ class EntityHit:
     mentions: tuple[Mention, ...]
     by: str = "list"
 
+    def as_json(self) -> dict[str, object]:
+        """An object, mentions included."""
+        return {**self._asdict(), "mentions": [mention._asdict() for mention in self.mentions]}
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+
+class Evidence(NamedTuple):
     """One reason. `weight` is what it adds to the score (negative: what it takes away), after field and repetition."""
 
     term: str
@@ -275,8 +276,8 @@ class Verdict:
             "relevant": self.relevant,
             "score": self.score,
             "topics": self.topics,
-            "entities": self.entities,
-            "evidence": self.evidence,
+            "entities": [entity.as_json() for entity in self.entities],
+            "evidence": [evidence._asdict() for evidence in self.evidence],
             "threshold": self.threshold,
             "watchlist": self.watchlist,
         }
@@ -683,7 +684,7 @@ class Record:
             "published": article.published,
             "first_seen": article.first_seen,
             "source": article.source_id,
-            "verdict": self.verdict,
+            "verdict": self.verdict and self.verdict.as_json(),
             "story": self.story,
             "deliveries": self.deliveries,
             "publisher": article.publisher,

@@ -21,7 +21,6 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _SPACES = re.compile("  +")
 _UNEVEN = re.compile(r"  +|[^\x00-\x7f]")  # what may fold to another length
 _WORD = re.compile("[^ ]+")
@@ -52,19 +51,21 @@ class _Table(dict[int, str]):
 
 
 _TABLE = _Table()
-_ASCII = "".join(_fold_character(chr(code)) for code in range(128)).encode() + bytes(range(128, 256))
+_ALL_ASCII = bytes(range(128))
+_ASCII = "".join(map(_fold_character, _ALL_ASCII.decode())).encode() + bytes(range(128, 256))
 
 
 def _fold(text: str) -> tuple[str, bool]:
     """The folded text, and whether every character folded to exactly one."""
     even = True
-    if not text.isascii():
-        for character in set(_NOT_ASCII.findall(text)):  # few in English: quotation marks, dashes, an accent
-            folded = _TABLE[ord(character)]
+    # UTF-8 keeps ASCII apart from all else, so one table serves for what is ASCII; lone surrogates pass through it too
+    data = text.encode("utf-8", "surrogatepass")
+    if len(data) != len(text):
+        for character in set(data.translate(None, _ALL_ASCII).decode("utf-8", "surrogatepass")):
+            folded = _TABLE[ord(character)]  # few in English: quotation marks, dashes, an accent
             even = even and len(folded) == 1
-            text = text.replace(character, folded)
-    # UTF-8 keeps ASCII apart from all else, so one table serves for what is left; lone surrogates pass through it too
-    return text.encode("utf-8", "surrogatepass").translate(_ASCII).decode("utf-8", "surrogatepass"), even
+            data = data.replace(character.encode("utf-8", "surrogatepass"), folded.encode("utf-8", "surrogatepass"))
+    return data.translate(_ASCII).decode("utf-8", "surrogatepass"), even
 
 
 @dataclass(frozen=True)
@@ -77,22 +78,23 @@ class Folded:
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Where the words in `text[start:end]`, which may have a blank at either end, lie in the original."""
-        text = self.text
-        start += text[start] == " "
-        end -= text[end - 1] == " "
+        text, original = self.text, self.original
+        if text[start] == " ":
+            start += 1
+        if text[end - 1] == " ":
+            end -= 1
         if self.even:
             first, last = start - 1, end - 1
         else:
             # up to the next character, so that a mark dropped after the last letter belongs to the word
             first, last = self._origin(start), max(self._origin(end - 1) + 1, self._origin(end))
-        if self.original.startswith(".", last) and "." in self.original[max(first, last - 2) : last]:
+        if original[last : last + 1] == "." and "." in original[max(first, last - 2) : last]:
             last += 1  # U.S. keeps its last full stop
         return first, last
 
     def starts_with(self, start: int, letters: str) -> bool:
-        """Does the word at `text[start]` (or the blank before it) begin so in the original, capitals included?"""
-        first = self._origin(start + (self.text[start] == " "))
-        original = self.original
+        """Does the word after the blank at `text[start]` begin so in the original, capitals included?"""
+        first, original = start if self.even else self._origin(start + 1), self.original
         if original[first] != letters[0]:
             return False
         if original.startswith(letters, first):
