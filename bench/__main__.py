@@ -9,11 +9,12 @@ import argparse
 import os
 from collections.abc import Callable
 
-from bench import cycles, material, parsing, workers
+from bench import cycles, material, parsing, startup, workers
 from bench.runs import Table
 
 PARTS: dict[str, Callable[..., None]] = {
     "parsing": parsing.measure,
+    "startup": startup.measure,
     "cycles": cycles.measure,
     "workers": workers.measure,
 }

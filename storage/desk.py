@@ -238,12 +238,12 @@ def _key(day: date) -> int:
 
 
 def _count_names(connection: Connection, ids: Sequence[int], name: Any, kind: Any) -> tuple[Companion, ...]:
-    table = name.class_
+    table = name.table
     counts: dict[str, tuple[str, int]] = {}
     for chunk in chunks(ids):
         rows = connection.execute(
             select(name.label("name"), kind.label("kind"), func.count().label("articles"))
-            .where(table.article_id.in_(chunk))
+            .where(table.c.article_id.in_(chunk))
             .group_by(name)
         )
         for row in rows:

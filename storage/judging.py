@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, insert, or_, select, update
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import Column, Connection, and_, delete, insert, or_, select, update
 
 from storage import words
 from storage.dialects import chunks, insert_unknown, put
@@ -333,7 +332,7 @@ def _told(connection: Connection, story_ids: Iterable[int]) -> dict[int, dict[st
     return told
 
 
-def _marked(connection: Connection, mark: InstrumentedAttribute[bool], story_ids: Iterable[int]) -> set[int]:
+def _marked(connection: Connection, mark: Column[bool], story_ids: Iterable[int]) -> set[int]:
     return {
         id
         for chunk in chunks(story_ids)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, Table, and_, func, select, text
 from storage import words
 from storage.dialects import chunks
 from storage.engine import Database
-from storage.schema import ArticleRow, Base, FacetRow
+from storage.schema import METADATA, ArticleRow, FacetRow
 from watchfloor.errors import ArchiveError
 
 MOVERS = 0x6D6F7665  # "move": the key under which two who would fill one database exclude each other
@@ -42,14 +42,14 @@ def move(source: Database, target: Database, progress: Progress) -> dict[str, in
 
 def _tables() -> list[Table]:
     """All but what belongs to the index, those that others refer to first."""
-    return [table for table in Base.metadata.sorted_tables if table.name != FacetRow.__tablename__]
+    return [table for table in METADATA.sorted_tables if table.name != FacetRow.__tablename__]
 
 
 def _refuse_unless_empty(connection: Connection) -> None:
     for table in _tables():
         if table.name != "notes" and _count(connection, table):  # a new archive notes the rule of its index
             raise ArchiveError(f"the target is not empty: there are rows in {table.name}")
-    connection.execute(Base.metadata.tables["notes"].delete())
+    connection.execute(METADATA.tables["notes"].delete())
 
 
 def _count(connection: Connection, table: Table) -> int:
@@ -88,7 +88,7 @@ def restart_numbers(connection: Connection) -> None:
     """Let PostgreSQL go on numbering behind the rows that came with their numbers; SQLite does so by itself."""
     if connection.dialect.name != "postgresql":
         return
-    for table in Base.metadata.sorted_tables:
+    for table in METADATA.sorted_tables:
         if table.primary_key.columns.keys() == ["id"] and table.c.id.identity is not None:
             highest = select(func.coalesce(func.max(table.c.id), 0) + 1).scalar_subquery()
             connection.execute(select(func.setval(func.pg_get_serial_sequence(table.name, "id"), highest, False)))

@@ -12,11 +12,11 @@ from storage.dialects import chunks
 
 def names_of(connection: Connection, name: Any, article_ids: Iterable[int]) -> dict[int, list[str]]:
     """`ArticleTopicRow.topic` or `MentionRow.entity` of each of these articles that has any."""
-    table = name.class_
+    table = name.table
     found: dict[int, list[str]] = {}
     for chunk in chunks(article_ids):
         rows = connection.execute(
-            select(table.article_id, name).where(table.article_id.in_(chunk)).order_by(table.position)
+            select(table.c.article_id, name).where(table.c.article_id.in_(chunk)).order_by(table.c.position)
         )
         for article_id, value in rows:
             found.setdefault(article_id, []).append(value)

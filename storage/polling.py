@@ -16,7 +16,7 @@ from storage.schema import ArticleRow, EntryKeyRow, EntryRow, HostRow, SourceRow
 from watchfloor.model import Entry, FeedState, Grade, PollJob, PollOutcome, Source
 from watchfloor.ports import Shard
 
-SOURCES: Table = SourceRow.metadata.tables["sources"]
+SOURCES: Table = SourceRow.__table__
 OLD_NEWS = timedelta(hours=48)  # published so long before its source was first seen: archived quietly
 
 

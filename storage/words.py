@@ -163,11 +163,7 @@ _SQLITE_INSERT = f"INSERT INTO {_COLUMNS}"
 _SQLITE_DELETE = f"INSERT INTO {_COLUMNS}".replace("(rowid", "(article_words, rowid").replace(
     "(:key", "('delete', :key"
 )
-_SET_KEY = (
-    update(ArticleRow.__table__)  # type: ignore[arg-type] # a Table, though the class says FromClause
-    .where(ArticleRow.id == bindparam("article"))
-    .values(word_key=bindparam("its_key"))
-)
+_SET_KEY = update(ArticleRow).where(ArticleRow.id == bindparam("article")).values(word_key=bindparam("its_key"))
 _POSTGRES_INSERT = "INSERT INTO article_words (key, words) VALUES (:key, CAST(:words AS tsvector))"
 
 

@@ -22,7 +22,7 @@ from sqlalchemy import func, select
 from storage.archive import SqlArchive
 from storage.engine import open_archive
 from storage.leases import LONGEST_LEASE
-from storage.schema import ArticleRow, Base, EntryRow, RawPageRow
+from storage.schema import METADATA, ArticleRow, EntryRow, RawPageRow, Rows
 from tests.archives import (
     DAY,
     HOUR,
@@ -66,7 +66,7 @@ def desk(archive: SqlArchive) -> Desk:
     return desk_with_news(archive)
 
 
-def rows(archive: SqlArchive, table: type[Base]) -> int:
+def rows(archive: SqlArchive, table: type[Rows]) -> int:
     with archive._database.read() as connection:
         return connection.execute(select(func.count()).select_from(table)).scalar_one()
 
@@ -685,7 +685,7 @@ def test_stats_count_rows_and_bytes(desk: Desk) -> None:
     sizes = {size.table: size for size in desk.archive.stats()}
     assert sizes["articles"].rows == sizes["article_words"].rows == 2
     assert all((size.bytes or 0) > 0 for size in sizes.values())
-    assert set(Base.metadata.tables) <= sizes.keys()
+    assert set(METADATA.tables) <= sizes.keys()
 
 
 def test_the_last_cycle_is_remembered(archive: SqlArchive) -> None:

@@ -182,6 +182,25 @@ def test_any_query_is_answered(
     assert json.loads(capsys.readouterr().out)["total"] == 0
 
 
+NOT_FOR_SEARCH = (
+    *("prefect", "alembic", "trafilatura", "feedparser", "apprise", "aiohttp", "jinja2", "starlette", "psutil"),
+    *("sqlalchemy.orm", "sqlalchemy.dialects.postgresql", "watchfloor.pipeline", "storage.archive"),
+)
+
+
+@pytest.mark.parametrize(("form", "absent"), [("table", NOT_FOR_SEARCH), ("json", (*NOT_FOR_SEARCH, "rich"))])
+def test_search_imports_only_what_it_needs(shell: Shell, form: str, absent: tuple[str, ...]) -> None:
+    shell.reads("search", "--format", "json")  # makes the archive, for which it does need Alembic
+    asked = f"run(['search', 'warhead', '--facets', '--format', {form!r}])"
+    code = f"import sys; from watchfloor.cli import run; {asked}; print(*sorted(sys.modules), file=sys.stderr)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=shell.folder, env=environment
+    )
+    assert "storage.search" in done.stderr.split()
+    assert set(absent) & set(done.stderr.split()) == set()
+
+
 def test_an_article_that_is_not_there(shell: Shell) -> None:
     for command in ("show", "explain"):
         done = shell.types(command, "17")

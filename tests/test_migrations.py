@@ -21,7 +21,7 @@ from storage import engine
 from storage.archive import SqlArchive
 from storage.engine import HEAD, open_archive, pending_migration, upgrade
 from storage.migrations.run import configuration, run
-from storage.schema import Base
+from storage.schema import METADATA
 from tests import earlier
 from tests.archives import DAY, NOON, Desk, desk_with_news, entry
 from tests.postgres import fresh_database
@@ -37,7 +37,7 @@ def _is_ours(item: SchemaItem, name: str | None, kind: str, reflected: bool, oth
 def test_the_migrations_make_what_the_models_say(archive: SqlArchive) -> None:
     with archive._database.read() as connection:
         options = {"compare_type": True, "include_object": _is_ours}
-        assert compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection, opts=options), METADATA) == []
 
 
 def test_the_program_expects_the_last_migration() -> None:

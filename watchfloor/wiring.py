@@ -14,8 +14,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from watchfloor import __version__, leases, logs
-from watchfloor.report import Report
+from watchfloor import __version__
 from watchfloor.settings import Settings
 
 if TYPE_CHECKING:
@@ -202,6 +201,7 @@ def rests(settings: Settings) -> Rest | None:
     The user's files are only looked at, to see that they are as they were.
     """
     from storage.quiet import rest
+    from watchfloor.report import Report
 
     url = settings.database_url.get_secret_value()
     return rest(url, digest_of_files(settings), now(), Report().as_json())
@@ -213,6 +213,7 @@ async def open_floor(settings: Settings, watcher: Watcher | None = None) -> Asyn
 
     Every file of the user's that has changed is read, and faults raised, before anything is written.
     """
+    from watchfloor import leases, logs
     from watchfloor.pipeline import Floor, Watcher
     from watchfloor.timing import TimedDoor, TimedParsers, Times
 

@@ -14,7 +14,7 @@ from sqlalchemy import inspect, select
 
 from storage.archive import SqlArchive
 from storage.engine import open_archive
-from storage.schema import Base
+from storage.schema import METADATA
 from tests.armour.harmless import is_harmless
 from tests.servers import LOOPBACK
 from watchfloor import leases, watchlist
@@ -107,7 +107,7 @@ def faults(archive: SqlArchive, now: datetime) -> list[str]:
     found = []
     with archive._database.read() as connection:
         there = set(inspect(connection).get_table_names())
-        for table in Base.metadata.sorted_tables:
+        for table in METADATA.sorted_tables:
             if table.name not in there:
                 continue
             for row in connection.execute(select(table)).mappings():

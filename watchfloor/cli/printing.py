@@ -12,8 +12,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from watchfloor.clippings import csv_lines
-
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
@@ -67,6 +65,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, wide: str
 
 def as_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """CSV on standard output, safe for spreadsheets."""
+    from watchfloor.clippings import csv_lines
+
     for lines in csv_lines(columns, rows):
         sys.stdout.write(lines)
 
