@@ -37,10 +37,11 @@ KEYS = ["version", "tag", "tags", "urls", "routes"]
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A target and the URL that leads there. The URL is a secret and is not shown."""
+    """A target and the URL that leads there. The URL is a secret and is not shown, nor are the `secrets` in it."""
 
     target: Target
     url: str = field(repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,11 @@ class Policy:
 
     targets: tuple[Address, ...]
     routes: tuple[Route, ...]
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """All that must not be shown anywhere."""
+        return tuple(secret for one in self.targets for secret in (one.url, *one.secrets))
 
     @property
     def ops(self) -> tuple[str, ...]:
@@ -205,7 +211,10 @@ def _addresses(
     singles = [(single, plugin.tags) for plugin in loaded for single in plugins.each(plugin)]
     if any(len(single) > 1 for single, _ in singles):
         raise AlertsError(f"{what} has several recipients", path=path, line=line, hint="write an own URL for each")
-    return [Address(_target(single, tags), plugins.address_of(single)) for single, tags in singles]
+    return [
+        Address(_target(single, tags), plugins.address_of(single), plugins.secrets_of(single))
+        for single, tags in singles
+    ]
 
 
 def _by_apprise(entry: Any, document: dict[str, Any]) -> list[NotifyBase]:

@@ -15,6 +15,7 @@ import re
 import smtplib
 import ssl
 import warnings
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email import policy
 from email.headerregistry import Address as MailAddress
@@ -22,6 +23,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime, parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Protocol, cast
+from urllib.parse import unquote
 
 import requests
 from apprise import Apprise, NotifyFormat
@@ -30,6 +32,7 @@ from apprise.plugins.slack import NotifySlack, SlackMode
 from urllib3.exceptions import MaxRetryError
 
 from alerts.render import PICTURE, Message
+from watchfloor.logs import SHORTEST_SECRET
 from watchfloor.model import SendOutcome
 
 with warnings.catch_warnings():  # Apprise's mail loads PGPy's shims, which ask for the deprecated imghdr
@@ -44,6 +47,9 @@ DETAIL = 200  # characters of a server's answer that are kept
 # line of its own, which old mail programs misread.
 MAIL = policy.SMTP.clone(cte_type="7bit", max_line_length=120)
 
+_SEPARATORS = re.compile(r"[/:@?&=,\s]+")
+# In a path a word as long as this is the key of a webhook: Apprise masks those that it knows by the service alone.
+_TOKEN = re.compile(r"(?<![^/])([A-Za-z0-9_-])[A-Za-z0-9_-]{14,}([A-Za-z0-9_-])(?![^/])")
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 
 
@@ -101,11 +107,21 @@ def name_of(plugin: NotifyBase) -> str:
     """What a target is called among people, without a secret."""
     if isinstance(plugin, NotifyEmail):
         return f"{plugin.targets[0][1]} via {plugin.smtp_host}"
-    return masked(plugin)
+    return _TOKEN.sub(r"\1...\2", masked(plugin))
+
+
+def secrets_of(plugin: Any) -> tuple[str, ...]:
+    """What of a URL must not be shown: what Apprise masks, long words of a path, and the values of a user's headers."""
+    url, private = str(plugin.url()), str(plugin.url(privacy=True))
+    shown = {*_SEPARATORS.split(private), *_SEPARATORS.split(unquote(private))}
+    written = {*_SEPARATORS.split(url), *_SEPARATORS.split(unquote(url))}
+    hidden = {part for part in written if part not in shown or _TOKEN.fullmatch(part)}
+    hidden |= {str(value) for value in getattr(plugin, "headers", {}).values()}
+    return tuple(sorted((part for part in hidden if len(part) >= SHORTEST_SECRET), key=len, reverse=True))
 
 
 def masked(plugin: Any) -> str:
-    """The URL with its secrets masked."""
+    """The URL with what Apprise takes for its secrets masked."""
     return str(plugin.url(privacy=True)).split("?")[0].rstrip("/")
 
 
@@ -357,9 +373,36 @@ class Other:
         self._apprise.add(plugin)
 
     def deliver(self, message: Message, message_id: str, refers_to: str | None) -> SendOutcome:
-        """Apprise knows yes and no only: no means that it is tried again."""
+        """Apprise knows yes and no only: no means that it is tried again. Its reason is in what it logs."""
         # Discord and others call people by `@everyone` in any text: a word joiner after the @ keeps them asleep.
         body = message.plain_html.replace("@", "@\N{WORD JOINER}")
-        if self._apprise.notify(body=body, title=message.title, body_format=NotifyFormat.HTML):
-            return SendOutcome("sent")
-        return SendOutcome("retry", "the service did not take it")
+        with _heard() as words:
+            if self._apprise.notify(body=body, title=message.title, body_format=NotifyFormat.HTML):
+                return SendOutcome("sent")
+        said = f": {' '.join(words[-1].split())}" if words else ""
+        return SendOutcome("retry", f"the service did not take it{said}"[:DETAIL])
+
+
+class _Listener(logging.Handler):
+    """Keeps what is said, as far as it may be."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.words: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record's words; `_redact` has been over them."""
+        self.words.append(record.getMessage())
+
+
+@contextlib.contextmanager
+def _heard() -> Iterator[list[str]]:
+    """What Apprise says of a failure, which it tells its log alone; the log does not get it."""
+    logger, listener = logging.getLogger("apprise"), _Listener()
+    before, logger.propagate = logger.propagate, False
+    logger.addHandler(listener)
+    try:
+        yield listener.words
+    finally:
+        logger.removeHandler(listener)
+        logger.propagate = before

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import TimeoutError as KilledAtLimit
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -75,12 +75,13 @@ class AppriseSender:
         patience: timedelta = PATIENCE,
         slack_apart: float = SLACK_APART,
         breaks_for: timedelta = BREAKS_FOR,
+        webhooks: str | None = None,  # where Slack's are; a test has its own
     ) -> None:
         self._addresses = tuple(addresses)
         self._render: Callable[[Alert, Path | None], Message] = lambda alert, folder: render(
             alert, zone or ZoneInfo("UTC"), desk=desk, templates=folder, names=names()
         )
-        self._templates = templates
+        self._templates, self._webhooks = templates, webhooks
         self._attempt, self._patience = attempt.total_seconds(), patience.total_seconds()
         self._lanes = {
             address.target.id: Lane(
@@ -157,16 +158,14 @@ class AppriseSender:
         return outcome
 
     def _running(self) -> ProcessPool:
-        from alerts.plugins import Slack
-
         with self._opening:
             if self._pool is None:
-                # Not fork: the caller has threads. Where Slack is comes along, as a test may have moved it.
-                urls = {address.target.id: address.url for address in self._addresses}
+                # Not fork: the caller has threads.
+                urls = {address.target.id: (address.url, address.secrets) for address in self._addresses}
                 self._pool = ProcessPool(
                     max_workers=self._workers,
                     initializer=_prepare,
-                    initargs=(urls, Slack.webhook_url),
+                    initargs=(urls, self._webhooks),
                     context=multiprocessing.get_context("spawn"),
                 )
             return self._pool
@@ -190,14 +189,14 @@ def _within(seconds: float, *locks: threading.Lock | threading.BoundedSemaphore)
 
 # -- in the worker ----------------------------------------------------------------------------------------------------
 
-_urls: dict[str, str] = {}
+_urls: dict[str, tuple[str, tuple[str, ...]]] = {}  # with the secrets in them
 _loaded: dict[str, Plugin] = {}
 
 
-def _prepare(urls: Mapping[str, str], slack: str) -> None:
+def _prepare(urls: Mapping[str, tuple[str, tuple[str, ...]]], webhooks: str | None) -> None:
     from alerts import plugins
 
-    plugins.Slack.webhook_url = slack
+    plugins.Slack.webhook_url = webhooks or plugins.Slack.webhook_url
     plugins.quieten()
     _urls.update(urls)
 
@@ -205,9 +204,11 @@ def _prepare(urls: Mapping[str, str], slack: str) -> None:
 def _deliver(target: str, message: Message, message_id: str, refers_to: str | None) -> SendOutcome:
     from alerts import plugins
 
+    url, secrets = _urls[target]
     if target not in _loaded:
-        plugin = plugins.load(_urls[target])
+        plugin = plugins.load(url)
         if plugin is None:
             return SendOutcome("retry", "Apprise cannot read this target's URL")
         _loaded[target] = plugins.own(plugin)
-    return _loaded[target].deliver(message, message_id, refers_to)
+    outcome = _loaded[target].deliver(message, message_id, refers_to)
+    return replace(outcome, detail=logs.hide(outcome.detail, secrets))  # a server may say back what it was told

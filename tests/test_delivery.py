@@ -21,7 +21,6 @@ from pathlib import Path
 
 import pytest
 
-from alerts.plugins import Slack
 from alerts.send import AppriseSender
 from storage.archive import SqlArchive
 from storage.engine import open_archive
@@ -268,18 +267,20 @@ HOOK = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
 
 
 @pytest.fixture
-def room(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackRoom]:
+def room() -> Iterator[SlackRoom]:
     with slack_room() as opened:
-        monkeypatch.setattr(Slack, "webhook_url", opened.base)
         yield opened
 
 
-def slack_sender() -> AppriseSender:
+def slack_sender(room: SlackRoom) -> AppriseSender:
     from alerts.config import parse
     from watchfloor.settings import Settings
 
     return AppriseSender(
-        parse(f"urls:\n  - {HOOK}\n", None, Settings()).targets, slack_apart=0, breaks_for=timedelta(0)
+        parse(f"urls:\n  - {HOOK}\n", None, Settings()).targets,
+        slack_apart=0,
+        breaks_for=timedelta(0),
+        webhooks=room.base,
     )
 
 
@@ -287,7 +288,7 @@ def test_slack_that_is_busy_gets_it_once_and_no_sooner_than_it_asked(archive: Sq
     room.script = [429, 500, 200]
     room.headers = {429: {"Retry-After": "3600"}}
     clock = Clock()
-    with slack_sender() as sender:
+    with slack_sender(room) as sender:
         archive.raise_alert(alert(1, [sender.targets[0].id]))
         with pytest.raises(AssertionError, match="still waiting"):
             deliver_all(archive, sender, clock, rounds=1)
@@ -298,7 +299,7 @@ def test_slack_that_is_busy_gets_it_once_and_no_sooner_than_it_asked(archive: Sq
             "HTTP 429 no_service",
         )
     clock.jump()
-    with slack_sender() as sender:  # the first one would leave the target in peace for an hour of the real clock
+    with slack_sender(room) as sender:  # the first one would leave the target in peace for an hour of the real clock
         deliver_all(archive, sender, clock)
     assert [one.state for one in deliveries(archive)] == ["sent"]
     assert len(room.posts) == 3
@@ -310,7 +311,7 @@ def test_slack_that_says_no_is_a_dead_letter_with_its_reason(
 ) -> None:
     room.script = [status, 200]
     clock = Clock()
-    with slack_sender() as sender:
+    with slack_sender(room) as sender:
         archive.raise_alert(alert(1, [sender.targets[0].id]))
         deliver_all(archive, sender, clock)
         assert [(one.state, one.error) for one in deliveries(archive)] == [("dead", reason)]

@@ -212,21 +212,18 @@ def test_all_faults_are_said_at_once_each_with_its_line_and_a_hint() -> None:
     assert pickle.loads(pickle.dumps(caught.value)).faults[3].line == 10
 
 
-def test_addresses_come_from_the_environment_where_there_is_no_file(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("APPRISE_URLS", f"{HOOK} {MAIL}")
-    policy = load(Settings())
+def test_addresses_come_from_the_environment_where_there_is_no_file() -> None:
+    policy = load(Settings(apprise_urls=f"{HOOK} {MAIL}"))
     assert [one.target.name for one in policy.targets] == [
         "slack://T...2/A...D/T...Q",
         "a@desk.example via mail.example",
     ]
-    monkeypatch.setenv("APPRISE_URLS", f"{HOOK} slack://{SECRET}")
     with pytest.raises(AlertsError) as caught:
-        load(Settings())
-    assert str(caught.value).startswith("URL 2 of APPRISE_URLS is not a notification URL")
-    assert SECRET not in str(caught.value)
+        load(Settings(apprise_urls=f"{HOOK} slack://{SECRET} nothing://{SECRET}"))
+    first, second = str(caught.value).splitlines()
+    assert first.startswith("URL 2 of APPRISE_URLS is not a notification URL")
+    assert second.startswith("URL 3 of APPRISE_URLS is not a notification URL")
+    assert SECRET not in first + second
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -82,9 +82,8 @@ def box() -> Iterator[Mailbox]:
 
 
 @pytest.fixture
-def room(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackRoom]:
+def room() -> Iterator[SlackRoom]:
     with slack_room() as opened:
-        monkeypatch.setattr(Slack, "webhook_url", opened.base)
         yield opened
 
 
@@ -214,7 +213,7 @@ def test_fifty_headlines_built_to_inject_are_inert_in_mail(box: Mailbox) -> None
 )
 def test_each_answer_of_slack_is_its_own_outcome(room: SlackRoom, status: int, expected: SendOutcome) -> None:
     policy = policy_for(f"{HOOK}/{status}/")
-    with AppriseSender(policy.targets) as sender:
+    with AppriseSender(policy.targets, webhooks=room.base) as sender:
         assert sender.send(delivery(policy)) == expected
     assert len(room.posts) == 1  # once: neither retried nor redirected
     assert room.paths[0].endswith(SECRET)
@@ -222,7 +221,7 @@ def test_each_answer_of_slack_is_its_own_outcome(room: SlackRoom, status: int, e
 
 def test_retry_after_holds_for_the_whole_target(room: SlackRoom) -> None:
     policy = policy_for(f"{HOOK}/429/")
-    with AppriseSender(policy.targets) as sender:
+    with AppriseSender(policy.targets, webhooks=room.base) as sender:
         sender.send(delivery(policy))
         again = sender.send(delivery(policy))
     assert again.result == "retry"
@@ -235,7 +234,7 @@ def test_fifty_headlines_built_to_inject_are_inert_in_slack(room: SlackRoom) -> 
     forms = ("", "?format=text", "?format=markdown", "?blocks=yes", "?blocks=yes&format=text")
     policies = [policy_for(f"{HOOK}/{form}") for form in forms]
     for policy in policies:
-        with AppriseSender(policy.targets, slack_apart=0) as sender:
+        with AppriseSender(policy.targets, slack_apart=0, webhooks=room.base) as sender:
             assert {sender.send(delivery(policy, one)).result for one in headlines(INJECTIONS)} == {"sent"}
     assert len(room.posts) == 50 * len(forms)
     ours = re.compile(r"<https://paper\.example/fleet\|")
@@ -253,7 +252,11 @@ FORMS_OF_SLACK = (
     "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ",
     f"{HOOK}/%23general/?format=html&blocks=yes&footer=yes&image=yes",
     "slack://Watch@xoxb-1234567890-1234567890123-4d66E0aTcNV0vmBQ5mvKs0AC/%23general",
+    "slack://xoxb-1234567890-1234567890123-4d66E0aTcNV0vmBQ5mvKs0AC/ann@desk.example",
+    f"slack://Watch@{HOOK.removeprefix('slack://')}?format=markdown&blocks=no",
+    f"{HOOK}/%23general?mode=gov-hook",
     "slack://workflow/T1JJ3T3L2/A1BRTD4JD/12345678901234567/TIiajkdnlazkcOXrIdevi7FQ",
+    "slack://T1JJ3T3L2/A1BRTD4JD/12345678901234567/TIiajkdnlazkcOXrIdevi7FQ?mode=workflow",
 )
 
 
@@ -272,9 +275,10 @@ def test_every_form_of_a_slack_url_sends_them_inert(url: str) -> None:
 FORMS_OF_MAIL = ("", "&format=text", "&format=html", "&format=markdown", "&name=Watch", "&reply=a@desk.example")
 
 
+@pytest.mark.parametrize("scheme", ["mailto", "mailtos"])
 @pytest.mark.parametrize("form", FORMS_OF_MAIL)
-def test_every_form_of_a_mail_url_sends_them_inert(form: str) -> None:
-    plugin = load_plugin(f"mailto://127.0.0.1:9?from=monitor@desk.example&to=ann@desk.example{form}")
+def test_every_form_of_a_mail_url_sends_them_inert(scheme: str, form: str) -> None:
+    plugin = load_plugin(f"{scheme}://127.0.0.1:9?from=monitor@desk.example&to=ann@desk.example{form}")
     assert plugin is not None
     mail = own(plugin)
     assert isinstance(mail, Mail)
@@ -284,6 +288,21 @@ def test_every_form_of_a_mail_url_sends_them_inert(form: str) -> None:
         assert not re.search(rb"^(bcc|x-evil):", head, re.IGNORECASE | re.MULTILINE)
         html = message_from_bytes(written, policy=policy_of_mail).get_body(("html",)).get_content()  # type: ignore[union-attr]
         assert not re.search(r"<(script|img|svg|iframe|math)|javascript:[^<]*\"", html, re.IGNORECASE)
+
+
+@pytest.mark.parametrize("form", ["", "?format=text", "?format=html", "?format=markdown"])
+def test_a_web_service_gets_them_inert_too(room: SlackRoom, form: str) -> None:
+    """What takes JSON is no browser; what it might hand on calls nobody, and our own title is the title."""
+    policy = policy_for(f"json://{room.base.removeprefix('http://')}{form}")
+    with AppriseSender(policy.targets) as sender:
+        assert {sender.send(delivery(policy, alert)).result for alert in headlines(INJECTIONS)} == {"sent"}
+    assert len(room.posts) == 50
+    for post in room.posts:
+        assert post["title"] == STORY.subject
+        assert not re.search("[\u202a-\u202e\u2066-\u2069\x00\ud800-\udfff]", json.dumps(post, ensure_ascii=False))
+        assert not re.search(r"@(everyone|here|channel)", post["message"])
+        if "html" in form:
+            assert not re.search(r"<(script|img|svg|iframe|math)|javascript:[^<]*\"", post["message"], re.IGNORECASE)
 
 
 # -- secrets ----------------------------------------------------------------------------------------------------------

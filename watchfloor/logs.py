@@ -75,10 +75,14 @@ class Line(logging.Formatter):
     def _clean(self, value: object) -> object:
         if value is None or isinstance(value, int | float):
             return value
-        text = str(value)
-        for secret in self._secrets:
-            text = text.replace(secret, HIDDEN)
-        return _CREDENTIALS.sub(f"{HIDDEN}@", text)
+        return _CREDENTIALS.sub(f"{HIDDEN}@", hide(str(value), self._secrets))
+
+
+def hide(text: str, secrets: Iterable[str]) -> str:
+    """The text without these."""
+    for secret in secrets:
+        text = text.replace(secret, HIDDEN)
+    return text
 
 
 def _as_text(values: dict[str, object]) -> str:

@@ -229,7 +229,7 @@ async def open_floor(settings: Settings, watcher: Watcher | None = None) -> Asyn
         namer()
     policy = load_policy(settings, None if unchanged else names_for_routes(listed, matcher().watchlist))
     check_templates(settings)
-    logs.begin(settings.log, [*settings.secrets, *(address.url for address in policy.targets)])
+    logs.begin(settings.log, [*settings.secrets, *policy.secrets])
     for path in readable_by_others(settings):
         logs.warn("secrets others can read", detail=f"{path} can be read by others: chmod 600 {path}")
     archive = open_archive(settings)
