@@ -19,6 +19,8 @@ from storage.schema import ArticleRow, EntryKeyRow, EntryRow, RawPageRow, Source
 from watchfloor.model import Collected, Entry, PageJob, Source
 from watchfloor.ports import Shard
 
+SQUEEZE = 1  # zlib's level: 1.8 ms a page for .23 of its size; the usual 6 takes 4.6 ms for .19
+
 
 def take_work(
     connection: Connection, stage: str, owner: str, now: datetime, lease: timedelta, *, limit: int, where: Any = True
@@ -111,10 +113,8 @@ def keep_page(connection: Connection, owner: str, collected: Collected) -> None:
         .where(ArticleRow.id == collected.article_id)
     ).one()
     words.remove(connection, [collected.article_id])
-    connection.execute(
-        update(ArticleRow).where(ArticleRow.id == collected.article_id).values(_article_values(collected, before))
-    )
-    _keep_raw(connection, collected)
+    values = _article_values(collected, before) | _keep_raw(connection, collected)
+    connection.execute(update(ArticleRow).where(ArticleRow.id == collected.article_id).values(values))
     if collected.busy_host and collected.host_not_before:
         keep_wait(connection, collected.busy_host, collected.host_not_before)
     if collected.retry_at:
@@ -140,24 +140,23 @@ def _article_values(collected: Collected, before: Row[Any]) -> dict[str, Any]:
         "fetched_at": collected.at,
         "status": collected.status,
         "error": collected.error,
-    } | ({} if collected.raw is None else {"page_sha256": _digest(collected.raw)})
+    }
 
 
-def _keep_raw(connection: Connection, collected: Collected) -> None:
+def _keep_raw(connection: Connection, collected: Collected) -> dict[str, str]:
+    """Keep the page as it came; what its article remembers of it."""
     if collected.raw is None:
-        return
+        return {}
+    digest = hashlib.sha256(collected.raw).hexdigest()
     row = {
         "article_id": collected.article_id,
         "fetched_at": collected.at,
         "size": len(collected.raw),
-        "digest": _digest(collected.raw),
-        "html": zlib.compress(collected.raw),
+        "digest": digest,
+        "html": zlib.compress(collected.raw, SQUEEZE),
     }
     put(connection, RawPageRow, [row], key=["article_id"])
-
-
-def _digest(page: bytes) -> str:
-    return hashlib.sha256(page).hexdigest()
+    return {"page_sha256": digest}
 
 
 def _fold(connection: Connection, collected: Collected, source_id: str) -> bool:
