@@ -160,8 +160,9 @@ class SqlArchive(Library):
 
     def release_pages(self, owner: str, article_ids: Iterable[int]) -> None:
         """See `ports.Archive`."""
-        with self._database.write() as connection:
-            pages.release_pages(connection, owner, article_ids)
+        if ids := list(article_ids):
+            with self._database.write() as connection:
+                pages.release_pages(connection, owner, ids)
 
     # -- judging, grouping, alerting ----------------------------------------------------------------------------------
 

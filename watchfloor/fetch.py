@@ -15,7 +15,7 @@ import re
 import socket
 import ssl
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -381,12 +381,17 @@ class _RobotsFile:
     until: float = 0.0
 
 
+async def room_enough() -> None:
+    """Whoever asks can take the answer."""
+
+
 class HttpDoor:
     """The Door of `watchfloor.ports`. An asynchronous context manager; one for a process, used by many tasks.
 
     `contact` goes into the User-Agent. With `proxy` its address is the one address that is connected, and names are its
     to look up. `allow_addresses`: private networks that may be asked, on any port. `host_delay`, `deadline`: seconds.
-    `clock` reads dates in Retry-After; `resolver` looks names up (default: the system's).
+    `clock` reads dates in Retry-After; `resolver` looks names up (default: the system's); `room` is waited for before
+    each request, so that answers do not pile up before those who read them.
 
     Raises:
         ConfigurationError: the contact or the proxy cannot be used.
@@ -404,12 +409,13 @@ class HttpDoor:
         caps: Mapping[Want, int] = CAPS,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         resolver: AbstractResolver | None = None,
+        room: Callable[[], Awaitable[object]] = room_enough,
     ) -> None:
         self._agent, self._proxy = user_agent(contact), _proxy(proxy)
         self._guard = Guard(tuple(allow_addresses))
         self._turns = Turns(delay=host_delay, per_host=host_connections, in_all=AT_ONCE)
         self._deadline, self._caps, self._clock = deadline, caps, clock
-        self._resolver = resolver or _Resolver()
+        self._resolver, self._room = resolver or _Resolver(), room
         self._robots: dict[str, _RobotsFile] = {}
         self._robots_locks: dict[str, asyncio.Lock] = {}
 
@@ -491,6 +497,7 @@ class HttpDoor:
             await self._obey_robots(url, ask)
         host = url.raw_host or ""
         async with self._turns.turn(host, ask.url):
+            await self._room()
             began = asyncio.get_running_loop().time()
             try:
                 hop = await self._within(left, url, ask, validators)

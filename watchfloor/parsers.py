@@ -30,6 +30,7 @@ LINKS_SECONDS = 5.0  # 5 MB of page take tenths of a second
 MEMORY = 1 << 30  # bytes of address space for a child
 TASKS = 2_000  # then a fresh child: lxml's memory is returned by ending the process
 GROWTH = 3  # characters of text for a byte of document: an honest one has at most one, and may say it twice
+READ_AHEAD = 48  # documents that lie ready for the readers; more would only take memory, 300 kB each
 SPARE = 100_000  # characters that any document may have on top of that
 ORPHAN_CHECK = 2.0  # seconds between looks at whether the parent still lives
 
@@ -51,6 +52,7 @@ class ParserPool:
             initargs=(os.getpid(),),
             context=multiprocessing.get_context("spawn"),
         )
+        self._waiting, self._taken = 0, asyncio.Event()
 
     async def __aenter__(self) -> ParserPool:
         return self
@@ -85,7 +87,21 @@ class ParserPool:
         """See `ports.Parsers.feed_links`."""
         return await self._run("links", read_feed_links, body, url)
 
+    async def room(self) -> None:
+        """Return when there is room for one more document: who fetches waits here, not with bytes in hand."""
+        while self._waiting >= READ_AHEAD:
+            self._taken.clear()
+            await self._taken.wait()
+
     async def _run(self, what: str, work: Callable[..., Result], *arguments: Any) -> Result:
+        self._waiting += 1
+        try:
+            return await self._read(what, work, *arguments)
+        finally:
+            self._waiting -= 1
+            self._taken.set()
+
+    async def _read(self, what: str, work: Callable[..., Result], *arguments: Any) -> Result:
         limit = self._limits[what]
         reading = self._pool.schedule(work, args=arguments, timeout=limit)  # a pool that broke is no fault of the text
         try:

@@ -34,7 +34,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
 from watchfloor import alerting, articles, incidents, leases, logs, prescan, rhythm, stories
@@ -50,16 +50,16 @@ from watchfloor.routes import Route
 from watchfloor.timing import Times
 from watchfloor.weighing import named, weigh
 
-SOURCES_AT_ONCE = 256  # claimed at the same time; the door says how many are asked
-PAGES_AT_ONCE = 500  # claimed at the same time: many, so that one slow host does not starve the others
+SOURCES_AT_ONCE = 500  # held at the same time; the door says how many are asked
+PAGES_AT_ONCE = 500  # held at the same time: many, so that one slow host does not starve the others
+TOGETHER = 3  # a third of them is claimed at a time: a look-up for each would cost more
 JUDGED_EVERY = 3.0  # seconds: copies that come together are told together, with all who carry them
 JUDGED_AT_ONCE = 200  # a transaction of some tenths of a second
 SENT_AT_ONCE = 8
 LOOK_BACK = 2  # so many times the length of its feed: of a source's entries those that the feed may still name
 WHOLE = Shard()
 
-J = TypeVar("J")
-K = TypeVar("K")
+Name = TypeVar("Name", str, int)
 
 
 class Watcher:
@@ -175,15 +175,41 @@ async def poll(floor: Floor, report: Report, out: Stage, *, shard: Shard, everyt
     """Ask what is due until nothing is. A source is asked once a cycle, whatever its schedule says afterwards."""
     done: set[str] = set()
     kept = Gathering(floor.times.timed("keep polls", partial(floor.archive.keep_polls, floor.owner)))
-    while jobs := _claim_sources(floor, shard, everything, done):
-        done.update(job.source.id for job in jobs)
-        until = _most_of(leases.SOURCE_LEASE)
-        async with asyncio.TaskGroup() as asking:
-            polls = [
-                asking.create_task(_poll_one(floor, report, out, kept, job, until, in_turn=not everything))
-                for job in jobs
-            ]
-        floor.archive.release_sources(floor.owner, _not_done(jobs, polls, lambda job: job.source.id))
+    window = Window[str](SOURCES_AT_ONCE)
+    async with asyncio.TaskGroup() as asking:
+        while jobs := _claim_sources(floor, shard, everything, done, await window.room()):
+            done.update(job.source.id for job in jobs)
+            until = _most_of(leases.SOURCE_LEASE)
+            for job in jobs:
+                asked = _poll_one(floor, report, out, kept, job, until, in_turn=not everything)
+                window.hold(job.source.id, asking.create_task(asked))
+    floor.archive.release_sources(floor.owner, window.late)
+
+
+class Window(Generic[Name]):
+    """So many tasks at a time: what ends makes room, nobody waits for the slowest. `late`: whose result is False."""
+
+    def __init__(self, size: int) -> None:
+        self.late: list[Name] = []
+        self._size, self._held, self._ended = size, 0, asyncio.Event()
+
+    def hold(self, name: Name, task: asyncio.Task[bool]) -> None:
+        """The task counts until it ends."""
+        self._held += 1
+        task.add_done_callback(partial(self._let_go, name))
+
+    async def room(self) -> int:
+        """Wait until many can be taken; how many."""
+        while self._size - self._held < self._size / TOGETHER:
+            self._ended.clear()
+            await self._ended.wait()
+        return self._size - self._held
+
+    def _let_go(self, name: Name, task: asyncio.Task[bool]) -> None:
+        self._held -= 1
+        if not task.cancelled() and not task.exception() and not task.result():
+            self.late.append(name)
+        self._ended.set()
 
 
 def _most_of(lease: timedelta) -> float:
@@ -193,17 +219,13 @@ def _most_of(lease: timedelta) -> float:
     return asyncio.get_running_loop().time() + 0.9 * lease.total_seconds()
 
 
-def _not_done(jobs: Sequence[J], tasks: Sequence[asyncio.Task[bool]], name: Callable[[J], K]) -> list[K]:
-    return [name(job) for job, task in zip(jobs, tasks, strict=True) if not task.result()]
-
-
-def _claim_sources(floor: Floor, shard: Shard, everything: bool, done: set[str]) -> list[PollJob]:
+def _claim_sources(floor: Floor, shard: Shard, everything: bool, done: set[str], limit: int) -> list[PollJob]:
     return floor.archive.claim_sources(
         floor.owner,
         floor.clock(),
         leases.SOURCE_LEASE,
         shard=shard,
-        limit=SOURCES_AT_ONCE,
+        limit=limit,
         everything=everything,
         but_not=done,
     )
@@ -316,21 +338,19 @@ def _failed_poll(floor: Floor, job: PollJob, error: WatchfloorError, answer: Ans
 
 async def collect(floor: Floor, report: Report, entries: Stage, out: Stage, *, shard: Shard) -> None:
     """Ask for the page of every entry that waits for it, also of those that an earlier cycle left."""
-    more = True
     kept = Gathering(floor.times.timed("keep pages", partial(floor.archive.keep_pages, floor.owner)))
-    while more:
-        jobs = floor.archive.claim_pages(
-            floor.owner, floor.clock(), leases.PAGE_LEASE, shard=shard, limit=PAGES_AT_ONCE
-        )
-        if not jobs:
-            more = await entries.more()
-            continue
-        until = _most_of(leases.PAGE_LEASE)
-        async with asyncio.TaskGroup() as asking:
-            reads = [asking.create_task(_collect_one(floor, report, out, kept, job, until)) for job in jobs]
-        if left := _not_done(jobs, reads, lambda job: job.article_id):
-            floor.archive.release_pages(floor.owner, left)
-            return
+    window, more = Window[int](PAGES_AT_ONCE), True
+    async with asyncio.TaskGroup() as asking:
+        while more and not window.late:
+            room = await window.room()
+            jobs = floor.archive.claim_pages(floor.owner, floor.clock(), leases.PAGE_LEASE, shard=shard, limit=room)
+            until = _most_of(leases.PAGE_LEASE)
+            for job in jobs:
+                read = _collect_one(floor, report, out, kept, job, until)
+                window.hold(job.article_id, asking.create_task(read))
+            if len(jobs) < room:
+                more = await entries.more()
+    floor.archive.release_pages(floor.owner, window.late)
 
 
 async def _collect_one(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
@@ -152,9 +152,9 @@ def check(settings: Settings) -> None:
     check_templates(settings)
 
 
-def open_door(settings: Settings) -> HttpDoor:
-    """The door to the network; an async context manager, one for a process."""
-    from watchfloor.fetch import HttpDoor
+def open_door(settings: Settings, room: Callable[[], Awaitable[object]] | None = None) -> HttpDoor:
+    """The door to the network; an async context manager, one for a process. It asks when those who read have `room`."""
+    from watchfloor.fetch import HttpDoor, room_enough
 
     return HttpDoor(
         contact=settings.contact,
@@ -162,6 +162,7 @@ def open_door(settings: Settings) -> HttpDoor:
         allow_addresses=settings.allow_addresses,
         host_delay=settings.host_delay,
         host_connections=settings.host_connections,
+        room=room or room_enough,
     )
 
 
@@ -235,7 +236,7 @@ async def open_floor(settings: Settings, watcher: Watcher | None = None) -> Asyn
     archive = open_archive(settings)
     if not unchanged:
         archive.register(listed, now())
-    async with open_door(settings) as door, open_parsers(settings) as parsers:
+    async with open_parsers(settings) as parsers, open_door(settings, parsers.room) as door:
         with open_sender(settings, policy, names=lambda: matcher().watchlist.topics) as sender:
             yield Floor(
                 owner=leases.owner_of_this_process(),

@@ -35,6 +35,9 @@ from watchfloor.model import Delivery, Feed, Page, SendOutcome
 class PlainReader:
     """Reads in this process; fills `watchfloor.ports.Parsers`."""
 
+    async def room(self) -> None:
+        """There always is."""
+
     async def feed(self, body: bytes, *, content_type: str, url: str, now: datetime, **more: Any) -> Feed:
         return parsers.read_feed(body, content_type, url, now, **more)
 

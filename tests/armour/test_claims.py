@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -40,6 +41,24 @@ def test_a_guid_that_is_an_address_does() -> None:
     body = rss("<guid>https://a.example/4711</guid>").replace(b"<link>https://paper.example/a</link>", b"")
     feed = read_feed(body, content_type="", url="https://a.example/feed", now=NOON)
     assert [entry.url for entry in feed.entries] == ["https://a.example/4711"]
+
+
+@on_loop
+async def test_who_takes_long_does_not_keep_others_from_their_turn() -> None:
+    window, slow = pipeline.Window[str](3), asyncio.Event()
+
+    async def ends(when: asyncio.Event | None = None, *, in_time: bool = True) -> bool:
+        if when:
+            await when.wait()
+        return in_time
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        window.hold("slow", tasks.create_task(ends(slow)))
+        window.hold("late", tasks.create_task(ends(in_time=False)))
+        window.hold("quick", tasks.create_task(ends()))
+        rooms = [await window.room(), await window.room()]
+        slow.set()
+    assert (rooms[-1], window.late) == (2, ["late"])
 
 
 @on_loop
