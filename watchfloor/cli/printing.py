@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 LABEL = 10  # columns of the words before a line
+HANG = " " * 8  # before all lines of a hit but the first
 
 
 def console(*, stderr: bool = False) -> Any:
@@ -111,19 +112,34 @@ def print_lines(lines: Iterable[str]) -> None:
 
 
 def print_hits(hits: Iterable[Hit], zone: ZoneInfo) -> None:
-    """Hits for people: title, who and when, the words around what was found."""
+    """Hits for people: title, who and when, the words around what was found, which stand in brackets."""
     from rich.text import Text
 
     out = console()
     for hit in hits:
-        head = Text.assemble((f"{hit.id:>6}", "dim"), "  ", (hit.title, "bold"))
-        snippet = Text(hit.snippet)
-        for start, end in hit.marks:
-            snippet.stylize("bold yellow", start, end)
-        out.print(head)
-        out.print(Text(f"        {hit.publisher}, {when(hit.published or hit.first_seen, zone)}", style="dim"))
+        title = _hanging(f"{hit.id:>6}  {hit.title}", out.width)
+        out.print(Text(title, style="bold"))
+        out.print(Text(f"{HANG}{hit.publisher}, {when(hit.published or hit.first_seen, zone)}", style="dim"))
         if hit.snippet:
-            out.print(Text("        ").append_text(snippet))
+            snippet = Text(_hanging(f"{HANG}{_passage(hit)}", out.width))
+            snippet.highlight_regex(r"\[[^\]]+\]", "bold yellow")
+            out.print(snippet)
+
+
+def _hanging(line: str, width: int) -> str:
+    return "\n".join(textwrap.wrap(line, max(width, 2 * len(HANG)), subsequent_indent=HANG))
+
+
+def _passage(hit: Hit) -> str:
+    """The snippet on one line, its marks in brackets, and signs that a text goes on before and after it."""
+    pieces, at = [], 0
+    for start, end in hit.marks:
+        pieces += [hit.snippet[at:start], "[", hit.snippet[start:end], "]"]
+        at = end
+    whole = " ".join("".join([*pieces, hit.snippet[at:]]).split())
+    before = "" if hit.snippet[:1].isupper() else "\N{HORIZONTAL ELLIPSIS} "
+    after = "" if whole.endswith((".", "!", "?")) else " \N{HORIZONTAL ELLIPSIS}"
+    return f"{before}{whole}{after}"
 
 
 def print_facets(facets: Facets) -> None:
