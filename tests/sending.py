@@ -1,4 +1,4 @@
-"""The sender as a process of its own, to be killed: `python -m tests.sending DATABASE PORT [PHASE NUMBER]`.
+"""The sender as a process of its own, to be killed: `main(DATABASE, PORT, [PHASE, NUMBER])`.
 
 It delivers what is due until nothing waits, on a clock of its own that jumps whenever something has to wait. With PHASE
 (before, after) and NUMBER it kills itself there: before or right after its NUMBERth commit.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -132,7 +131,3 @@ def main(url: str, port: str, phase: str = "", number: str = "0") -> None:
     with AppriseSender(addresses(int(port)), attempt=SHORT, breaks_for=timedelta(0)) as sender:
         deliver_all(archive, sender, Clock())
     archive.close()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

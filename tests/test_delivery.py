@@ -189,9 +189,9 @@ def test_debians_mail_server_gets_each_once(archive: SqlArchive, tmp_path: Path)
 
 
 def start(url: str, port: int, *death: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.sending", url, str(port), *death], cwd=ROOT, start_new_session=True
-    )
+    """The sender as a process. Not with -m: its own processes would import all that it does, for nothing."""
+    call = "import sys; from tests.sending import main; main(*sys.argv[1:])"
+    return subprocess.Popen([sys.executable, "-c", call, url, str(port), *death], cwd=ROOT, start_new_session=True)
 
 
 def end(sender: subprocess.Popen[bytes], *, whole_group: bool) -> None:
