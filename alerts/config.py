@@ -37,11 +37,15 @@ KEYS = ["version", "tag", "tags", "urls", "routes"]
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A target and the URL that leads there. The URL is a secret and is not shown, nor are the `secrets` in it."""
+    """A target and the URL that leads there. The URL is a secret and is not shown, nor are the `secrets` in it.
+
+    `apart`: seconds between two messages.
+    """
 
     target: Target
     url: str = field(repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    apart: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +216,7 @@ def _addresses(
     if any(len(single) > 1 for single, _ in singles):
         raise AlertsError(f"{what} has several recipients", path=path, line=line, hint="write an own URL for each")
     return [
-        Address(_target(single, tags), plugins.address_of(single), plugins.secrets_of(single))
+        Address(_target(single, tags), plugins.address_of(single), plugins.secrets_of(single), plugins.apart(single))
         for single, tags in singles
     ]
 

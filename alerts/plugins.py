@@ -41,6 +41,7 @@ with warnings.catch_warnings():  # Apprise's mail loads PGPy's shims, which ask 
     from apprise.plugins.email.base import PGP_MODE_DEFAULT
     from apprise.plugins.email.common import SecureMailMode
 
+SLACK_APART = 1.0  # seconds between two messages to one webhook: Slack's own limit
 SLACK_BLOCKS = 50  # Slack refuses a message with more
 DETAIL = 200  # characters of a server's answer that are kept
 # No transfer encoding of eight bits: every server takes seven. Lines of 120, so that no Message-ID is folded onto a
@@ -118,6 +119,14 @@ def secrets_of(plugin: Any) -> tuple[str, ...]:
     hidden = {part for part in written if part not in shown or _TOKEN.fullmatch(part)}
     hidden |= {str(value) for value in getattr(plugin, "headers", {}).values()}
     return tuple(sorted((part for part in hidden if len(part) >= SHORTEST_SECRET), key=len, reverse=True))
+
+
+def apart(plugin: NotifyBase) -> float:
+    """Seconds between two messages to one target. Apprise paces each of its plugins by itself, and each of our
+    processes has one of its own."""
+    if isinstance(plugin, NotifyEmail):
+        return 0.0
+    return SLACK_APART if isinstance(plugin, NotifySlack) else float(plugin.request_rate_per_sec)
 
 
 def masked(plugin: Any) -> str:

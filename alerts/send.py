@@ -36,7 +36,6 @@ if TYPE_CHECKING:  # Apprise takes a quarter of a second to import: not before s
 ATTEMPT = timedelta(seconds=60)  # a large mail over a slow line ends well before; a dripping server never does
 PATIENCE = timedelta(seconds=60)  # for the target's turn and a free worker, on top of that
 WORKERS = 4  # so that two hanging targets leave two for the others
-SLACK_APART = 1.0  # seconds between two messages to one webhook: Slack's own limit; Apprise paces what it sends itself
 BREAKS_AFTER = 3  # failures in a row; one that had to be killed is enough, as it holds a worker for a minute
 BREAKS_FOR = timedelta(minutes=2)  # for so long a broken circuit sends nothing
 
@@ -73,7 +72,7 @@ class AppriseSender:
         names: Callable[[], Mapping[str, str]] = dict,  # asked when something is sent
         attempt: timedelta = ATTEMPT,
         patience: timedelta = PATIENCE,
-        slack_apart: float = SLACK_APART,
+        apart: float | None = None,  # seconds between two messages to a target; None: each target's own
         breaks_for: timedelta = BREAKS_FOR,
         webhooks: str | None = None,  # where Slack's are; a test has its own
     ) -> None:
@@ -84,10 +83,8 @@ class AppriseSender:
         self._templates, self._webhooks = templates, webhooks
         self._attempt, self._patience = attempt.total_seconds(), patience.total_seconds()
         self._lanes = {
-            address.target.id: Lane(
-                apart=slack_apart if address.url.startswith("slack:") else 0.0, breaks_for=breaks_for.total_seconds()
-            )
-            for address in self._addresses
+            one.target.id: Lane(apart=one.apart if apart is None else apart, breaks_for=breaks_for.total_seconds())
+            for one in self._addresses
         }
         self._workers = max(1, min(WORKERS, len(self._addresses)))
         self._free = threading.BoundedSemaphore(self._workers)

@@ -154,7 +154,10 @@ def test_a_route_takes_what_meets_all_its_conditions(route: Route, taken: bool) 
             "Now 3 publishers carry it.",
         ),
         (later(story(), article(2, "Fleet returns with 12 ships")), "New figures in a headline: 12."),
-        (later(story(), article(2), entities=("NATO", "Kiel")), "In later articles also: Kiel."),
+        (
+            later(story(), article(2), entities=("NATO", "Kiel", "Ann"), watched=("NATO", "Kiel")),
+            "In later articles also: Kiel.",
+        ),
     ],
     ids=["official", "publishers", "figure", "entity"],
 )

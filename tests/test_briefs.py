@@ -44,8 +44,8 @@ def verdict(score: float, *evidence: Evidence, **changes: object) -> Verdict:
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
-def entity(name: str, times: int) -> EntityHit:
-    return EntityHit(name, "place", (Mention("text", 0, 1, "x"),) * times)
+def entity(name: str, times: int, by: str = "list") -> EntityHit:
+    return EntityHit(name, "place", (Mention("text", 0, 1, "x"),) * times, by)
 
 
 def test_a_brief_sums_up_its_articles_in_any_order() -> None:
@@ -55,7 +55,10 @@ def test_a_brief_sums_up_its_articles_in_any_order() -> None:
             article(2, "Courier"),
             verdict(3.0, evidence("troops", 2.0), topics=("alliances",), entities=(entity("NATO", 2),)),
         ),
-        Judgement(article(3, "Herald", official=True), verdict(2.0, entities=(entity("NATO", 2), entity("Ankara", 1)))),
+        Judgement(
+            article(3, "Herald", official=True),
+            verdict(2.0, entities=(entity("NATO", 2), entity("Ankara", 1, by="model"))),
+        ),
     ]
     expected = Brief(
         story_id=7,
@@ -74,6 +77,7 @@ def test_a_brief_sums_up_its_articles_in_any_order() -> None:
         articles=3,
         official=True,
         source_ids=("gazette", "courier", "herald"),
+        watched=("NATO", "Iraq"),
     )
     assert {brief_of(7, order) for order in permutations(members)} == {expected}
 

@@ -278,7 +278,7 @@ def slack_sender(room: SlackRoom) -> AppriseSender:
 
     return AppriseSender(
         parse(f"urls:\n  - {HOOK}\n", None, Settings()).targets,
-        slack_apart=0,
+        apart=0,
         breaks_for=timedelta(0),
         webhooks=room.base,
     )

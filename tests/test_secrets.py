@@ -124,7 +124,7 @@ def send_all(archive: SqlArchive, policy: Policy, room: SlackRoom) -> list[Deliv
     """Try one alert at each target; what became of them."""
     clock = Clock()
     archive.raise_alert(alert(1, [one.target.id for one in policy.targets]))
-    with AppriseSender(policy.targets, attempt=timedelta(seconds=6), slack_apart=0, webhooks=room.base) as sender:
+    with AppriseSender(policy.targets, attempt=timedelta(seconds=6), apart=0, webhooks=room.base) as sender:
         asyncio.run(pipeline.deliver(replace(floor_for(archive, sender, clock)), Report()))
     assert room.posts
     return list(archive.list_deliveries(limit=99))

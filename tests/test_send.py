@@ -152,7 +152,7 @@ def test_a_mail_says_who_what_and_to_what_it_belongs(box: Mailbox) -> None:
     )
     first = delivery(policy)
     second = replace(delivery(policy, update), refers_to=first.message_id)
-    with AppriseSender(policy.targets, slack_apart=0) as sender:
+    with AppriseSender(policy.targets, apart=0) as sender:
         assert [sender.send(one).result for one in (first, first, second)] == ["sent"] * 3
     mails = box.mails
     mine, other = f"<{first.message_id}>", f"<{second.message_id}>"
@@ -182,7 +182,7 @@ def test_a_digest_carries_its_picture_inside(box: Mailbox) -> None:
 
 def test_fifty_headlines_built_to_inject_are_inert_in_mail(box: Mailbox) -> None:
     policy = policy_for(mail_to(box, "good"))
-    with AppriseSender(policy.targets, slack_apart=0) as sender:
+    with AppriseSender(policy.targets, apart=0) as sender:
         results = [sender.send(delivery(policy, alert)).result for alert in headlines(INJECTIONS)]
     assert len(INJECTIONS) == 50
     assert results == ["sent"] * 50
@@ -234,7 +234,7 @@ def test_fifty_headlines_built_to_inject_are_inert_in_slack(room: SlackRoom) -> 
     forms = ("", "?format=text", "?format=markdown", "?blocks=yes", "?blocks=yes&format=text")
     policies = [policy_for(f"{HOOK}/{form}") for form in forms]
     for policy in policies:
-        with AppriseSender(policy.targets, slack_apart=0, webhooks=room.base) as sender:
+        with AppriseSender(policy.targets, apart=0, webhooks=room.base) as sender:
             assert {sender.send(delivery(policy, one)).result for one in headlines(INJECTIONS)} == {"sent"}
     assert len(room.posts) == 50 * len(forms)
     ours = re.compile(r"<https://paper\.example/fleet\|")

@@ -147,7 +147,7 @@ def whats_new(before: Brief, state: StoryState) -> str:
     parts = (
         _official_news(before, state.brief, fresh),
         _publisher_news(before, state.brief),
-        _named("In later articles also: ", [name for name in state.brief.entities if name not in before.entities]),
+        _named("In later articles also: ", [name for name in state.brief.watched if name not in before.entities]),
         _named("New figures in a headline: ", _new_figures(before, older, fresh)),
     )
     return " ".join(part for part in parts if part)

@@ -40,6 +40,8 @@ def brief_of(story_id: int, judgements: Sequence[Judgement]) -> Brief:
     spoken = voice_of[best.article.id]
     wire = "" if spoken == best.article.publisher.strip() else spoken
     others = tuple(name for name in voices if name not in (best.article.publisher, spoken))
+    entities = _most_mentioned(in_time)
+    listed = {hit.name for one in in_time for hit in one.verdict.entities if hit.by == "list"}
     return Brief(
         story_id=story_id,
         headline=plain_title(best.article.title, best.article.publisher) or best.article.title,
@@ -51,7 +53,8 @@ def brief_of(story_id: int, judgements: Sequence[Judgement]) -> Brief:
         sentence=sentence,
         marks=marks,
         topics=_distinct(topic for one in [best, *in_time] for topic in one.verdict.topics),
-        entities=_most_mentioned(in_time),
+        entities=entities,
+        watched=tuple(name for name in entities if name in listed),
         grade=best.article.grade,
         score=max(one.verdict.score for one in in_time),
         articles=len(in_time),

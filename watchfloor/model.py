@@ -309,6 +309,7 @@ class Brief:
     wire: str = ""  # whose words `publisher` prints, if not its own
     copies: tuple[str, ...] = ()  # further publishers that print words already counted: carriers, not voices
     news: str = ""  # what is new, in an update
+    watched: tuple[str, ...] = ()  # those of `entities` that are on the watchlist, the others a model found
 
 
 # -- Alert and Delivery -----------------------------------------------------------------------------------------------

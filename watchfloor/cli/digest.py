@@ -47,6 +47,7 @@ def digest(
     """
     settings = options.settings()
     policy = wiring.load_policy(settings)
+    wiring.check_templates(settings)
     archive = wiring.open_archive(settings)
     now = wiring.now()
     end = read_moment(until, settings.zone, now) or now
@@ -60,7 +61,10 @@ def digest(
         from alerts.render import render
 
         shown = render(alert, settings.zone, desk=settings.desk_url, templates=settings.templates, names=names)
-        preview.write_text(shown.standalone(), encoding="utf-8")
+        try:
+            preview.write_text(shown.standalone(), encoding="utf-8")
+        except OSError as error:
+            raise ConfigurationError(error.strerror or "cannot be written", path=preview) from None
     if format == "json":
         print(as_json(alert))
     else:
