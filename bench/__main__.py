@@ -9,13 +9,14 @@ import argparse
 import os
 from collections.abc import Callable
 
-from bench import cycles, material, parsing, startup, workers
+from bench import cycles, growth, material, parsing, startup, workers
 from bench.runs import Table
 
 PARTS: dict[str, Callable[..., None]] = {
     "parsing": parsing.measure,
     "startup": startup.measure,
     "cycles": cycles.measure,
+    "growth": growth.measure,
     "workers": workers.measure,
 }
 

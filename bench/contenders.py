@@ -44,13 +44,14 @@ def naive(addresses: list[str], folder: Path) -> None:
     new = relevant = 0
     for address in addresses:
         for entry in feedparser.parse(_get(address)).entries:
-            if base.execute("INSERT OR IGNORE INTO seen VALUES (?)", (entry.id,)).rowcount == 0 or first:
+            title, link = entry.get("title", ""), entry.get("link", "")
+            known = entry.get("id") or link or title
+            if base.execute("INSERT OR IGNORE INTO seen VALUES (?)", (known,)).rowcount == 0 or first:
                 continue
             new += 1
-            text = trafilatura.extract(_get(entry.link)) or ""
-            title = entry.get("title", "")
+            text = (link and trafilatura.extract(_get(link))) or ""
             relevant += bool(wanted.search(f"{title}\n{text}"))
-            base.execute("INSERT INTO stories VALUES (?, ?, ?)", (title, text, entry.link))
+            base.execute("INSERT INTO stories VALUES (?, ?, ?)", (title, text, link))
         base.commit()
     print(json.dumps({"new": new, "relevant": relevant}))
 

@@ -10,7 +10,7 @@ import json
 import os
 import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from html import escape
 from pathlib import Path
@@ -37,6 +37,10 @@ class Document:
     head: bytes
     items: tuple[bytes, ...]
     tail: bytes
+
+    def cut(self, items: int) -> Document:
+        """The same with its first items, so many at most."""
+        return replace(self, items=self.items[:items])
 
     def written(self, base: str, number: int, leave_out: int) -> bytes:
         """The feed with links to `base` and ids of its own; without its first items."""

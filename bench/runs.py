@@ -61,7 +61,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) 
 
 
 class _Memory(threading.Thread):
-    """Watches a tree of processes: the largest sum of what is theirs alone or, of what they share, their part."""
+    """Watches a tree of processes: the largest sum of what each has in memory; what they share counts for each."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
@@ -83,10 +83,10 @@ class _Memory(threading.Thread):
 
 
 @contextmanager
-def site(feeds: int) -> Iterator[int]:
-    """So many newspapers on loopback; the port."""
+def site(items: int) -> Iterator[int]:
+    """Newspapers on loopback with feeds of so many items at most; the port."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench.site", "--feeds", str(feeds)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "bench.site", "--items", str(items)], stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout

@@ -1,9 +1,11 @@
-"""Many newspapers on loopback, each at an address of its own, in one process: `python -m bench.site --feeds N`.
+"""Any number of newspapers on loopback, each at an address of its own, in one process: `python -m bench.site`.
 
-    /feed        304 to who has this edition already        /edition/2   from now on every feed has four entries more
-    /p/NUMBER    a page                                     everything else is a 404
+    /feed        304 to who has this edition already     /edition/2      from now on every feed has four entries more
+    /p/NUMBER    a page                                  /edition/2/20   the same, but only every twentieth feed
+    everything else is a 404
 
-Prints its port when it listens. The answers lie ready: what a request costs is little, and the same for everybody.
+Prints its port when it listens. A feed is written when it is first asked for and lies ready then: what a request costs
+is little, and the same for everybody.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import argparse
 import asyncio
 import re
 import socket
+from functools import cache
 
 from bench import material
 from bench.material import FRESH
@@ -29,18 +32,25 @@ def host(number: int) -> str:
     return f"127.1.{number // 200}.{number % 200 + 1}"
 
 
-class Site:
-    """The newspapers and the edition that is out."""
+def _number(host: bytes) -> int:
+    _, _, hundreds, rest = host.split(b".")
+    return 200 * int(hundreds) + int(rest) - 1
 
-    def __init__(self, feeds: int, port: int) -> None:
-        documents, self.pages = material.documents(), material.pages()
-        self.edition = 1
-        self.feeds: dict[tuple[bytes, int], bytes] = {}
-        for number in range(feeds):
-            name, base = host(number), f"http://{host(number)}:{port}"
-            document = documents[number % len(documents)]
-            for edition, left_out in ((1, FRESH), (2, 0)):
-                self.feeds[name.encode(), edition] = document.written(base, number, left_out)
+
+class Site:
+    """The newspapers and the edition that is out. `items`: of a feed at most."""
+
+    def __init__(self, port: int, items: int) -> None:
+        self.documents, self.pages = [one.cut(items) for one in material.documents()], material.pages()
+        self.edition, self.every, self.port = 1, 1, port
+        self.feed = cache(self._feed)
+
+    def _feed(self, number: int, edition: int) -> bytes:
+        base, document = f"http://{host(number)}:{self.port}", self.documents[number % len(self.documents)]
+        return document.written(base, number, 0 if edition == 2 else FRESH)
+
+    def edition_of(self, number: int) -> int:
+        return self.edition if number % self.every == 0 else 1
 
     def answer(self, request: bytes) -> bytes:
         target, named = _TARGET.match(request), _HOST.search(request)
@@ -50,13 +60,15 @@ class Site:
             page = self.pages[(int(number) * FRESH + int(index)) % len(self.pages)]
             return OK % (b"text/html", 0, len(page)) + page
         if path == b"/feed" and named:
-            has = _MATCH.search(request)
-            if has and int(has[1]) == self.edition:
-                return NOT_MODIFIED % self.edition
-            body = self.feeds[named[1], self.edition]
-            return OK % (b"application/rss+xml", self.edition, len(body)) + body
+            has, number = _MATCH.search(request), _number(named[1])
+            edition = self.edition_of(number)
+            if has and int(has[1]) == edition:
+                return NOT_MODIFIED % edition
+            body = self.feed(number, edition)
+            return OK % (b"application/rss+xml", edition, len(body)) + body
         if path.startswith(b"/edition/"):
-            self.edition = int(path[9:])
+            edition, _, every = path[9:].partition(b"/")
+            self.edition, self.every = int(edition), int(every or 1)
             return OK % (b"text/plain", 0, 0)
         return NOT_FOUND
 
@@ -78,18 +90,15 @@ class Connection(asyncio.Protocol):
             self.transport.write(self.site.answer(request))
 
 
-async def serve(feeds: int) -> None:
-    first = socket.create_server((host(0), 0))
-    port = first.getsockname()[1]
-    site = Site(feeds, port)
-    listening = [first, *(socket.create_server((host(number), port)) for number in range(1, feeds))]
-    for one in listening:
-        await asyncio.get_running_loop().create_server(lambda: Connection(site), sock=one)
-    print(port, flush=True)
+async def serve(items: int) -> None:
+    listening = socket.create_server(("0.0.0.0", 0), backlog=1000)  # every address of loopback is a newspaper
+    site = Site(listening.getsockname()[1], items)
+    await asyncio.get_running_loop().create_server(lambda: Connection(site), sock=listening)
+    print(site.port, flush=True)
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--feeds", type=int, required=True)
-    asyncio.run(serve(parser.parse_args().feeds))
+    parser.add_argument("--items", type=int, default=10_000, help="of a feed at most")
+    asyncio.run(serve(parser.parse_args().items))

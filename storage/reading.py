@@ -125,7 +125,7 @@ def coverage(connection: Connection, since: datetime, until: datetime) -> Covera
         silent=tuple(row.name for row in sources if row.health == "silent"),
         failing=tuple(row.name for row in sources if row.health in FAILING),
         articles=_count(connection, then),
-        teasers=_count(connection, and_(then, ArticleRow.grade != Grade.FULL)),
+        teasers=_count(connection, and_(then, ArticleRow.grade.not_in((Grade.FULL, Grade.ROUGH)))),
         copies=told - stories + _count(connection, and_(then, ArticleRow.duplicate_of.is_not(None))),
         unjudged=_unjudged(connection, then),
     )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from watchfloor.extract import read_page
+from watchfloor.extract import read_page, read_roughly
 from watchfloor.model import Grade, Page
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -189,3 +189,30 @@ def test_a_wrong_declaration_does_not_spoil_utf8() -> None:
     page = f"<html><body>{article('<p>' + 'Łódź’s café – naïve, said the général. ' * 8 + '</p>')}</body></html>"
     read_back = read_page(page.encode(), content_type="text/html; charset=iso-8859-1", url=URL, now=NOW)
     assert "Łódź’s café – naïve" in read_back.text
+
+
+# -- a rough look -----------------------------------------------------------------------------------------------------
+
+
+def roughly(body: str) -> Page:
+    page = f'<!doctype html><html lang="en"><head><title>A brigade moves</title></head><body>{body}</body></html>'
+    return read_roughly(page.encode(), content_type="text/html", url=URL, now=NOW)
+
+
+def test_a_rough_look_finds_the_paragraphs_and_what_the_page_says_of_itself() -> None:
+    menu = "<nav><p>Defence, Foreign policy, Economy, Sport, Culture, Weather</p></nav>"
+    long = "".join(f"<p>{number}. {paragraph}</p>" for number in (1, 2, 3) for paragraph in STORY)
+    page = roughly(menu + article(long))
+    assert page.text == "\n\n".join(f"{number}. {paragraph}" for number in (1, 2, 3) for paragraph in STORY)
+    assert (page.grade, page.title, page.language) == (Grade.ROUGH, "A brigade moves", "en")
+
+
+def test_a_page_without_paragraphs_gives_its_long_lines() -> None:
+    lines = "\n<br>".join(f"{number}. {paragraph}" for number in (1, 2, 3) for paragraph in STORY)
+    page = roughly(f"<div>Home</div><div>{lines}</div>")
+    assert (page.grade, page.text.count("\n\n")) == (Grade.ROUGH, 3 * len(STORY) - 1)
+
+
+@pytest.mark.parametrize("body", ["", "<p>Please subscribe to read the whole story of the brigade that moves.</p>"])
+def test_a_short_page_is_for_the_whole_reading_to_tell(body: str) -> None:
+    assert roughly(body).grade is Grade.EMPTY

@@ -53,10 +53,10 @@ def compose(job: PageJob, asked: Asked, now: datetime) -> Collected:
 
 def _best_text(job: PageJob, page: Page | None) -> tuple[str, TextFrom]:
     entry = job.entry
-    if page and page.grade is Grade.FULL and len(entry.content) < MUCH_LONGER * len(page.text):
+    if page and page.grade in (Grade.FULL, Grade.ROUGH) and len(entry.content) < MUCH_LONGER * len(page.text):
         return page.text, "page"
     candidates: list[tuple[str, TextFrom]] = [(entry.content, "content"), (entry.summary, "summary")]
-    if page and page.grade in (Grade.FULL, Grade.TEASER):
+    if page and page.grade in (Grade.FULL, Grade.ROUGH, Grade.TEASER):
         candidates.insert(0, (page.text, "page"))
     text, text_from = max(candidates, key=lambda candidate: len(candidate[0]))
     return (text, text_from) if text else ("", "title")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from itertools import chain, islice
@@ -23,6 +24,8 @@ PARAGRAPH_LENGTH = 20_000
 TELLING = 60  # characters of a paragraph; shorter ones are labels
 MISSED_SHARE = 0.25  # of the text: less is pull quotes and notes (of 284 pages 6 have more: F1 of these .68 -> .91)
 MISSED_AT_LEAST = 3
+ROUGH_LINE = 40  # characters; what is shorter is a label, a link or a name
+MENUS = ("nav", "footer", "aside", "form", "button", "noscript", "select", "dialog", "template", "iframe")
 WALL = 1500  # a wall says little else; a long article that mentions cookies is an article
 
 # Whole lines that are furniture of the page, never a part of the story. Matched against single lines, at both ends
@@ -83,23 +86,35 @@ def read_page(body: bytes, *, content_type: str, url: str, now: datetime) -> Pag
     tree = _tree(body, content_type)
     if tree is None:
         return Page(Grade.EMPTY)
-    _drop_silent(tree)
-    meta = _metas(tree)
-    linked = list(_linked_data(tree))
-    title = _title(tree, meta)
-    language, published = _page_language(tree, meta), _published(tree, meta, linked, now)
-    canonical, authors = _canonical(tree, meta, url), _authors(meta, linked)
+    meta, linked = _metas(tree), list(_linked_data(tree))
+    page = _about(tree, meta, linked, url, now)
     head = clean_line(str(tree.findtext(".//title") or ""))
     _loosen_tables(tree)
-    text = without_furniture(with_missed(_body(tree), list(_paragraphs(tree))), title)
+    text = without_furniture(with_missed(_body(tree), list(_paragraphs(tree))), page.title or "")
+    return replace(page, grade=_grade(text, head, body, linked), text=text)
+
+
+def read_roughly(body: bytes, *, content_type: str, url: str, now: datetime) -> Page:
+    """The same without trafilatura: the text of all paragraphs outside of menus. Grade ROUGH, or EMPTY if it is short
+    enough to be a wall or a teaser, which only the whole reading tells.
+    """
+    tree = _tree(body, content_type) if _is_html(body, content_type) else None
+    if tree is None:
+        return Page(Grade.EMPTY)
+    page = _about(tree, _metas(tree), list(_linked_data(tree)), url, now)
+    text = without_furniture(_rough_text(tree), page.title or "")
+    return replace(page, grade=Grade.EMPTY if len(text) < WALL else Grade.ROUGH, text=text)
+
+
+def _about(tree: html.HtmlElement, meta: dict[str, str], linked: list[dict[str, Any]], url: str, now: datetime) -> Page:
+    """What the page says of itself; no text yet."""
     return Page(
-        grade=_grade(text, head, body, linked),
-        text=text,
-        title=title or None,
-        authors=authors,
-        language=language,
-        published=published,
-        canonical_url=canonical,
+        grade=Grade.EMPTY,
+        title=_title(tree, meta) or None,
+        authors=_authors(meta, linked),
+        language=_page_language(tree, meta),
+        published=_published(tree, meta, linked, now),
+        canonical_url=_canonical(tree, meta, url),
     )
 
 
@@ -118,9 +133,11 @@ def _tree(body: bytes, content_type: str) -> html.HtmlElement | None:
     )
     parser.set_element_class_lookup(ELEMENTS)
     try:
-        return html.document_fromstring(body, parser=parser)
+        tree = html.document_fromstring(body, parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError, ValueError, LookupError):
         return None
+    _drop_silent(tree)
+    return tree
 
 
 def _drop_silent(tree: html.HtmlElement) -> None:
@@ -174,6 +191,18 @@ def _options() -> Any:
         tables=True,
         with_metadata=False,  # its date search invents dates out of running text
     )
+
+
+def _rough_text(tree: html.HtmlElement) -> str:
+    """Every paragraph outside of menus; of a page that has none, its lines that are long enough."""
+    etree.strip_elements(tree, *MENUS, with_tail=False)
+    whole = "\n\n".join(_long("".join(element.itertext()).replace("\n", " ") for element in tree.iter("p")))
+    return whole if len(whole) >= SHORT else "\n\n".join(_long("".join(tree.itertext()).split("\n")))
+
+
+def _long(lines: Iterable[str]) -> Iterator[str]:
+    cleaned = (clean_line(line, PARAGRAPH_LENGTH) for line in lines)
+    return (line for line in dict.fromkeys(cleaned) if len(line) >= ROUGH_LINE)
 
 
 def _loosen_tables(tree: html.HtmlElement) -> None:

@@ -140,6 +140,7 @@ class Grade(StrEnum):
     """What the page gave, honestly. Only FULL means that we have the article."""
 
     FULL = "full"
+    ROUGH = "rough"  # the gate's own text: nothing in it spoke for the story, so the page was not read in full
     TEASER = "teaser"
     CONSENT = "consent wall"
     CHALLENGE = "challenge"

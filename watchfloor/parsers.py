@@ -83,6 +83,10 @@ class ParserPool:
         """See `ports.Parsers.page`."""
         return await self._run("page", read_page, body, content_type, url, now)
 
+    async def rough(self, body: bytes, *, content_type: str, url: str, now: datetime) -> Page:
+        """See `ports.Parsers.rough`."""
+        return await self._run("page", read_roughly, body, content_type, url, now)
+
     async def feed_links(self, body: bytes, *, url: str) -> tuple[str, ...]:
         """See `ports.Parsers.feed_links`."""
         return await self._run("links", read_feed_links, body, url)
@@ -140,6 +144,13 @@ def read_page(body: bytes, content_type: str, url: str, now: datetime) -> Page:
     from watchfloor import extract
 
     return extract.read_page(body, content_type=content_type, url=url, now=now)
+
+
+def read_roughly(body: bytes, content_type: str, url: str, now: datetime) -> Page:
+    """In a child: see `watchfloor.extract`."""
+    from watchfloor import extract
+
+    return extract.read_roughly(body, content_type=content_type, url=url, now=now)
 
 
 def read_feed_links(body: bytes, url: str) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from watchfloor import alerting, articles, incidents, leases, logs, prescan, rhythm, stories
@@ -43,7 +43,7 @@ from watchfloor.errors import ArchiveError, FetchError, WatchfloorError
 from watchfloor.fetch import cache_lifetime
 from watchfloor.gathering import Gathering
 from watchfloor.match import Matcher
-from watchfloor.model import Alert, Article, Collected, Delivery, PageJob, PollJob, PollOutcome, Verdict
+from watchfloor.model import Alert, Article, Collected, Delivery, Grade, Page, PageJob, PollJob, PollOutcome, Verdict
 from watchfloor.ports import Answer, Archive, Clock, Door, Judged, Namer, Parsers, Sender, Shard, Target, Tell
 from watchfloor.report import Report
 from watchfloor.routes import Route
@@ -53,6 +53,7 @@ from watchfloor.weighing import named, weigh
 SOURCES_AT_ONCE = 500  # held at the same time; the door says how many are asked
 PAGES_AT_ONCE = 500  # held at the same time: many, so that one slow host does not starve the others
 TOGETHER = 3  # a third of them is claimed at a time: a look-up for each would cost more
+GATE = 1 / 3  # of the threshold: of 15 relevant pages the rough text of 3 stays under it, none under half of it
 JUDGED_EVERY = 3.0  # seconds: copies that come together are told together, with all who carry them
 JUDGED_AT_ONCE = 200  # a transaction of some tenths of a second
 SENT_AT_ONCE = 8
@@ -93,6 +94,7 @@ class Floor:
     namer: Callable[[], Namer | None] = lambda: None  # adds the names that are not on the list
     times: Times = field(default_factory=Times)
     files: str = ""  # a digest of the user's files, as they were read
+    gate: bool = False  # whether pages are read in full only where a rough look finds something
 
 
 async def cycle(floor: Floor, *, shard: Shard = WHOLE, everything: bool = False) -> Report:
@@ -379,15 +381,30 @@ async def ask_page(floor: Floor, job: PageJob) -> Asked:
     answer: Answer | None = None
     try:
         answer = await floor.door.get(job.entry.url, want="page", robots=True)
-        page = await floor.parsers.page(
-            answer.body, content_type=answer.content_type, url=answer.final_url, now=floor.clock()
-        )
+        page = await _read_page(floor, job, answer)
     except WatchfloorError as error:
         return Asked(error=error, status=answer.status if answer else articles.status_of(error))
     except Exception as error:
         fault = _fault_of_ours("reading a page", error, article=job.article_id, url=job.entry.url)
         return Asked(error=fault, status=answer.status if answer else None)
     return Asked(page=page, final_url=answer.final_url, status=answer.status, raw=answer.body)
+
+
+async def _read_page(floor: Floor, job: PageJob, answer: Answer) -> Page:
+    """The page in full; behind the gate only if a rough look at it, or what the feed says, speaks for the story."""
+    how: dict[str, Any] = {"content_type": answer.content_type, "url": answer.final_url, "now": floor.clock()}
+    if floor.gate:
+        rough = await floor.parsers.rough(answer.body, **how)
+        if rough.grade is Grade.ROUGH and not await asyncio.to_thread(_promises, floor, job, rough):
+            return rough
+    return await floor.parsers.page(answer.body, **how)
+
+
+def _promises(floor: Floor, job: PageJob, rough: Page) -> bool:
+    text = f"{rough.text}\n\n{job.entry.summary}"
+    language = rough.language or job.entry.language or job.source.language
+    verdict = floor.matcher().judge(job.entry.title or rough.title or "", text, language=language)
+    return verdict.score >= GATE * verdict.threshold
 
 
 # -- judge, group, alert ----------------------------------------------------------------------------------------------

@@ -78,6 +78,10 @@ class Settings(BaseSettings):
     workers: int = Field(
         default=2, ge=1, le=64, description="Processes that read feeds and pages; each takes about 100 MB."
     )
+    gate: Literal["off", "rough"] = Field(
+        default="off",
+        description="rough: pages whose rough text says nothing of the list's keep that text and are not read in full.",
+    )
     keep_raw_days: int = Field(default=30, ge=0, description="Days for which the raw pages are kept, compressed.")
     keep_text_days: int = Field(default=180, ge=1, description="Days for which texts that did not match are kept.")
     dask: str | None = Field(

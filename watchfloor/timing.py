@@ -112,6 +112,11 @@ class TimedParsers:
         with self._times.spent("read page", url):
             return await self._parsers.page(body, content_type=content_type, url=url, now=now)
 
+    async def rough(self, body: bytes, *, content_type: str, url: str, now: datetime) -> Page:
+        """See `ports.Parsers`."""
+        with self._times.spent("read roughly", url):
+            return await self._parsers.rough(body, content_type=content_type, url=url, now=now)
+
     async def feed_links(self, body: bytes, *, url: str) -> tuple[str, ...]:
         """See `ports.Parsers`."""
         return await self._parsers.feed_links(body, url=url)

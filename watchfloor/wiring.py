@@ -252,6 +252,7 @@ async def open_floor(settings: Settings, watcher: Watcher | None = None) -> Asyn
                 namer=namer,
                 times=times,
                 files=files,
+                gate=settings.gate == "rough",
             )
 
 

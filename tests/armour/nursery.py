@@ -44,6 +44,9 @@ class PlainReader:
     async def page(self, body: bytes, *, content_type: str, url: str, now: datetime) -> Page:
         return parsers.read_page(body, content_type, url, now)
 
+    async def rough(self, body: bytes, *, content_type: str, url: str, now: datetime) -> Page:
+        return parsers.read_roughly(body, content_type, url, now)
+
     async def feed_links(self, body: bytes, *, url: str) -> tuple[str, ...]:
         return discovery.feed_links(body, url)
 

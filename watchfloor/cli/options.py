@@ -159,6 +159,7 @@ class CycleOptions(AlertsOptions, DoorOptions, WebOptions):
     keep_text_days: Annotated[int | None, _setting("keep_text_days")] = None
     ping_url: Annotated[str | None, _setting("ping_url")] = None
     dask: Annotated[str | None, _setting("dask")] = None
+    gate: Annotated[Literal["off", "rough"] | None, _setting("gate")] = None
     ner_model: Annotated[str | None, _setting("ner_model")] = None
     log: Annotated[Literal["quiet", "text", "json"] | None, _setting("log")] = None
 
