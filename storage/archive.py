@@ -177,6 +177,11 @@ class SqlArchive(Library):
         with self._database.write_alone(judging.SETTLERS) as connection:
             return judging.settle(connection, owner, judged, documents, group, tell, now)
 
+    def settle_rested(self, tell: Tell, rest: timedelta, now: datetime) -> tuple[Alert, ...]:
+        """See `ports.Archive`."""
+        with self._database.write_alone(judging.SETTLERS) as connection:
+            return judging.settle_rested(connection, tell, rest, now)
+
     def settle_baseline(self, tell: Tell, now: datetime) -> tuple[Alert, ...]:
         """See `ports.Archive`."""
         with self._database.write_alone(judging.SETTLERS) as connection:

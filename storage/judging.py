@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Connection, and_, delete, insert, or_, select, update
+from sqlalchemy import Column, Connection, and_, delete, exists, insert, or_, select, update
 
 from storage import words
 from storage.dialects import chunks, insert_unknown, put
@@ -16,6 +16,7 @@ from storage.outbox import sent_lately, store_alerts
 from storage.pages import take_work
 from storage.reading import judgements, story_ids_between
 from storage.schema import (
+    AlertRow,
     AlertStoryRow,
     ArticleRow,
     ArticleTopicRow,
@@ -113,6 +114,26 @@ def settle_baseline(connection: Connection, tell: Tell, now: datetime) -> tuple[
     alerts = store_alerts(connection, tell(states, sent_lately(connection, now)))
     _finish(connection, "sum up", waiting)
     return alerts
+
+
+def settle_rested(connection: Connection, tell: Tell, rest: timedelta, now: datetime) -> tuple[Alert, ...]:
+    """Let `tell` look again at stories that got an article since their last message, which is `rest` ago."""
+    states = states_of(connection, _rested(connection, rest, now))
+    return store_alerts(connection, tell(states, sent_lately(connection, now))) if states else ()
+
+
+def _rested(connection: Connection, rest: timedelta, now: datetime) -> set[int]:
+    """Those that grew since a message, what was held for the morning included, which is older than that and not older
+    by more than a day: then they were looked at long ago."""
+    grew = and_(
+        ArticleRow.story_id == AlertStoryRow.story_id,
+        ArticleRow.first_seen > AlertStoryRow.told_at,
+        ArticleRow.baseline.is_(False),
+        ArticleRow.old_news.is_(False),
+    )
+    told = select(AlertStoryRow.story_id.distinct()).join(AlertRow, AlertRow.id == AlertStoryRow.alert_id)
+    ripe = (AlertRow.created <= now - rest, AlertRow.created > now - rest - timedelta(days=1))
+    return set(connection.execute(told.where(*ripe, exists().where(grew))).scalars())
 
 
 # -- verdicts ---------------------------------------------------------------------------------------------------------

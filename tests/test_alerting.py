@@ -18,6 +18,7 @@ from watchfloor.alerting import (
     sum_up,
     tell,
     tell_baseline,
+    tell_rested,
 )
 from watchfloor.model import Alert, Article, Brief, Grade, SendOutcome
 from watchfloor.ports import StoryState, Target
@@ -200,6 +201,17 @@ def test_updates_rest_for_hours_but_an_official_source_does_not_wait() -> None:
     assert tell([later(story(), *crowd, after=HOUR)], [ALL], NOON) == []
     assert keys(tell([later(story(), *crowd, after=4 * HOUR)], [ALL], NOON)) == ["update:1:all:4"]
     assert keys(tell([later(story(), ministry, after=HOUR)], [ALL], NOON)) == ["update:1:all:2"]
+
+
+def test_what_came_while_a_story_rested_is_told_afterwards() -> None:
+    grown = later(story(), article(2, "Fleet returns with 12 ships"))
+    resting_still = replace(grown, told={"all": NOON - 2 * HOUR}, fresh_ids=())
+    rested = replace(grown, fresh_ids=())
+    assert tell_rested([resting_still], [ALL], NOON) == []
+    (alert,) = tell_rested([rested], [ALL, replace(ALL, name="two")], NOON)
+    assert (alert.key, alert.briefs[0].news) == ("update:1:all:2", "New figures in a headline: 12.")
+    with_another = replace(rested, articles=(*rested.articles, article(3)), fresh_ids=(3,))
+    assert [one.briefs[0].news for one in tell([with_another], [ALL], NOON)] == ["New figures in a headline: 12."]
 
 
 def test_of_a_story_that_is_followed_every_further_article_is_told_at_once() -> None:

@@ -127,6 +127,24 @@ def test_an_update_refers_to_the_message_that_the_target_got(desk: Desk) -> None
     assert (update.alert.kind, update.refers_to) == ("update", first.message_id)
 
 
+def test_news_of_a_story_that_rests_is_told_when_it_has_rested(desk: Desk) -> None:
+    desk.tell = telling(desk, ROUTE)
+    desk.works("gazette", entry("summit-one"))
+    assert [alert.kind for alert in sends(desk)] == ["story"]
+    desk.later(HOUR).works("gazette", entry("summit-with-12-ships"), entry("treaty-one"))
+    assert [alert.kind for alert in sends(desk)] == ["story"]
+
+    def rested() -> list[Alert]:
+        tell: Tell = lambda states, recent: alerting.tell_rested(states, [ROUTE], desk.now, recent=recent)  # noqa: E731
+        return list(desk.archive.settle_rested(tell, alerting.UPDATE_REST, desk.now))
+
+    assert rested() == []
+    (update,) = rested() if desk.later(2 * HOUR) else []
+    assert (update.kind, update.briefs[0].news) == ("update", "New figures in a headline: 12.")
+    assert [alert.key for alert in sends(desk)] == [update.key]
+    assert rested() == rested() == []
+
+
 def claims(desk: Desk) -> list[Delivery]:
     due = desk.archive.claim_deliveries(desk.owner, desk.now, LEASE, targets=["ann"], limit=9)
     for one in due:

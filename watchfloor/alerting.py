@@ -1,6 +1,7 @@
 """Stories x routes x what was told x now -> alerts. Pure: what is decided here is stored and sent by others.
 
     tell            stories of a batch -> one alert per story and route, held by quiet hours, floods, downtime
+    tell_rested     stories that grew while their last message was too fresh -> updates
     sum_up          alerts of a route that were held -> one
     tell_baseline   what came with first answers -> at most one alert per route
     digest_due      route x last digest -> the period that is due
@@ -95,6 +96,24 @@ def tell(
     ]
 
 
+def tell_rested(
+    states: Sequence[StoryState],
+    routes: Sequence[Route],
+    now: datetime,
+    *,
+    recent: Recent | None = None,
+    names: Names | None = None,
+) -> list[Alert]:
+    """The updates that these stories call for, now that their last message has had its rest; never a first message."""
+    return [
+        alert
+        for route in routes
+        for alert in tell(
+            [state for state in states if route.name in state.told], [route], now, recent=recent, names=names
+        )
+    ]
+
+
 def idle_since(last_cycle: datetime | None, now: datetime) -> datetime | None:
     """Since when nothing ran, if that is long."""
     return last_cycle if last_cycle and now - last_cycle > DOWNTIME else None
@@ -127,7 +146,7 @@ def _update(route: Route, state: StoryState, now: datetime, names: Names) -> Ale
         return None
     urgent = state.followed or (state.brief.official and not before.official)
     if not urgent and now - state.told[route.name] < UPDATE_REST:
-        return None  # not lost: what was told stays the measure, so the story's next article brings it up again
+        return None  # not lost: what was told stays the measure, and `tell_rested` asks again
     key = f"update:{state.brief.story_id}:{route.name}:{state.brief.articles}"
     brief = replace(state.brief, news=news)
     told = state.told[route.name].astimezone(route.timezone)
@@ -141,9 +160,10 @@ def _further(state: StoryState) -> str:
 
 
 def whats_new(before: Brief, state: StoryState) -> str:
-    """What is materially new since `before`, in a sentence or more; '' if nothing is."""
-    fresh = [article for article in state.articles if article.id in state.fresh_ids]
-    older = [article for article in state.articles if article.id not in state.fresh_ids]
+    """What is materially new since `before` was told, in a sentence or more; '' if nothing is."""
+    told = {article.id for article in state.articles[: before.articles]} - set(state.fresh_ids)
+    fresh = [article for article in state.articles if article.id not in told]
+    older = [article for article in state.articles if article.id in told]
     parts = (
         _official_news(before, state.brief, fresh),
         _publisher_news(before, state.brief),

@@ -44,7 +44,21 @@ from watchfloor.fetch import cache_lifetime
 from watchfloor.gathering import Gathering
 from watchfloor.match import Matcher
 from watchfloor.model import Alert, Article, Collected, Delivery, Grade, Page, PageJob, PollJob, PollOutcome, Verdict
-from watchfloor.ports import Answer, Archive, Clock, Door, Judged, Namer, Parsers, Sender, Shard, Target, Tell
+from watchfloor.ports import (
+    Answer,
+    Archive,
+    Clock,
+    Door,
+    Judged,
+    Namer,
+    Parsers,
+    Recent,
+    Sender,
+    Shard,
+    StoryState,
+    Target,
+    Tell,
+)
 from watchfloor.report import Report
 from watchfloor.routes import Route
 from watchfloor.timing import Times
@@ -112,6 +126,7 @@ async def cycle(floor: Floor, *, shard: Shard = WHOLE, everything: bool = False)
 
 async def finish(floor: Floor, report: Report, began: datetime) -> None:
     """What comes after all shards: the sum of what is new, the outbox, and a row that says that the cycle ended."""
+    tell_rested(floor, report)
     tell_baseline(floor, report)
     write_digests(floor, report)
     _note_alerts(floor, report, review_incidents(floor.archive, floor.sender.targets, floor.ops, floor.clock()))
@@ -461,6 +476,17 @@ def _teller(floor: Floor, now: datetime) -> Tell:
     return lambda states, recent: alerting.tell(
         states, floor.routes, now, recent=recent, names=floor.matcher().watchlist.topics, idle_since=idle
     )
+
+
+def tell_rested(floor: Floor, report: Report) -> None:
+    """What stories brought while their last message was too fresh for another."""
+    now = floor.clock()
+
+    def tell(states: Sequence[StoryState], recent: Recent) -> list[Alert]:
+        said = partial(alerting.tell_rested, states, floor.routes, now, recent=recent)
+        return said(names=floor.matcher().watchlist.topics) if said() else []  # the list is read where it is needed
+
+    _note_alerts(floor, report, floor.archive.settle_rested(tell, alerting.UPDATE_REST, now))
 
 
 def tell_baseline(floor: Floor, report: Report) -> None:

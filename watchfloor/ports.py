@@ -248,6 +248,11 @@ class Archive(Protocol):
         An article that was judged before keeps its story."""
         ...
 
+    def settle_rested(self, tell: Tell, rest: timedelta, now: datetime) -> tuple[Alert, ...]:
+        """Give `tell` the stories that got news since a message of them that was sent `rest` ago or some hours more,
+        and store the alerts it makes, in one transaction."""
+        ...
+
     def settle_baseline(self, tell: Tell, now: datetime) -> tuple[Alert, ...]:
         """Give `tell` all stories of quiet articles that were never summed up, store the alerts it makes, and mark
         the articles as summed up, in one transaction. Quiet: they came with a source's first answer, or were read
