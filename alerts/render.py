@@ -32,6 +32,8 @@ LONGEST_LINE = 300  # of a headline or name; ten thousand characters are an atta
 LONGEST_SENTENCE = 600
 LONGEST_SUBJECT = 200
 UPDATE = "Update: "
+OF_MANY = ("digest", "flood", "baseline")  # kinds
+TOPICS_IN_TITLE = 3
 LISTED = 60  # stories in one mail; the rest is counted, and is in the archive
 LISTED_IN_SLACK = 20  # of Slack's 50 blocks
 SLACK_SECTION = 2900  # characters; Slack refuses a section of more than 3000
@@ -108,7 +110,7 @@ def render(
     topics, as the watchlist gives them."""
     stories = [_shown(brief, zone, desk, names or {}) for brief in alert.briefs]
     lines = [tame(line, LONGEST_SENTENCE) for line in alert.lines]
-    title = tame(alert.subject, LONGEST_SUBJECT)
+    title = _title(alert, stories)
     opening, closing = (lines[:1], lines[1:]) if alert.kind == "digest" else (lines, [])  # blind spots close a digest
     values = {
         "title": title,
@@ -268,11 +270,20 @@ def _pieces(sentence: str, marks: Sequence[tuple[int, int]]) -> tuple[Piece, ...
 
 
 def _groups(stories: Iterable[Shown], kind: str) -> list[tuple[str, list[Shown]]]:
-    """A digest by topic, in the order of its best story; anything else as it is."""
+    """What tells of many stories by topic, in the order of its best story; anything else as it is."""
     groups: dict[str, list[Shown]] = {}
     for story in stories:
-        groups.setdefault(story.topic if kind == "digest" else "", []).append(story)
+        groups.setdefault(story.topic if kind in OF_MANY else "", []).append(story)
     return list(groups.items())
+
+
+def _title(alert: Alert, stories: Sequence[Shown]) -> str:
+    """Our own words; of many stories the topics that most of them are about, as the watchlist names them."""
+    topics = [
+        name for name, _ in Counter(story.topic for story in stories if story.topics).most_common(TOPICS_IN_TITLE)
+    ]
+    named = alert.kind in OF_MANY and topics
+    return tame(f"{alert.subject}: {', '.join(topics)}" if named else alert.subject, LONGEST_SUBJECT)
 
 
 def _subject(alert: Alert, stories: Sequence[Shown], title: str) -> str:

@@ -348,7 +348,7 @@ def test_quiet_hours_that_end_within_the_hour_that_is_there_twice() -> None:
 def test_five_hundred_old_stories_are_one_message_with_all_counts() -> None:
     states = [story(number, baseline=True) for number in range(1, 501)]
     (alert,) = tell_baseline(states, [ALL], NOON)
-    assert (alert.kind, alert.subject, len(alert.briefs)) == ("baseline", "First look: 500 stories", 10)
+    assert (alert.kind, alert.subject, len(alert.briefs)) == ("baseline", "First look, 500 stories", 10)
     assert [brief.story_id for brief in alert.briefs] == list(range(500, 490, -1))
     assert alert.lines == (
         "The first answers of 1 source held 500 stories in 500 articles; all are in the archive.",
@@ -455,7 +455,7 @@ def test_a_digest_puts_the_best_first_and_closes_with_its_blind_spots() -> None:
         kind="digest",
         route="all",
         created=NOON,
-        subject="Daily digest, 24 November 2026: 2 stories",
+        subject="Daily digest, 24 November 2026, 2 stories",
         briefs=(briefs[1], briefs[0]),
         targets=ALL.targets,
         lines=("From 23 November, 07:00 to 24 November 2026, 07:00 (Europe/Berlin).", "2 sources were silent."),

@@ -179,7 +179,7 @@ def test_a_new_topic_over_the_archive_is_one_message(desk: Desk) -> None:
     desk.works("gazette", *(entry(f"dull-{number}") for number in range(60)))
     desk.later(3 * DAY).tell = telling(desk, ROUTE)
     (one,) = judged_again_as_relevant(desk)
-    assert (one.kind, one.subject) == ("baseline", "First look: 60 stories")
+    assert (one.kind, one.subject) == ("baseline", "First look, 60 stories")
     assert len(sends(desk)) == 1
 
 

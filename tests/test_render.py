@@ -90,8 +90,8 @@ def test_the_subject_names_the_headline_and_the_title_does_not() -> None:
     message = render(replace(STORY, kind="update"), BERLIN)
     assert (message.subject, message.title) == ("Update: Fleet & crew <return>", "naval (6 publishers)")
     assert message.notice == "naval (6 publishers): Fleet &amp; crew &lt;return&gt;"
-    assert render(replace(STORY, kind="digest"), BERLIN).subject == "naval (6 publishers)"
-    assert render(replace(STORY, kind="digest"), BERLIN).notice == "naval (6 publishers)"
+    many = render(replace(STORY, kind="digest", subject="Daily digest"), BERLIN, names={"naval": "Ships & fleets"})
+    assert (many.subject, many.notice) == ("Daily digest: Ships & fleets", "Daily digest: Ships &amp; fleets")
 
 
 def test_an_update_says_what_is_new_and_a_late_one_how_old_it_is() -> None:

@@ -293,7 +293,7 @@ def _baseline(route: Route, states: Sequence[StoryState], now: datetime) -> Aler
         return None
     key = f"baseline:{route.name}:{hashlib.sha256(repr([one.story_id for one in briefs]).encode()).hexdigest()[:16]}"
     listed = tuple(briefs[:BASELINE_LISTED])
-    subject = f"First look: {_count(len(briefs), 'story', 'stories')}"
+    subject = f"First look, {_count(len(briefs), 'story', 'stories')}"
     lines = [
         f"{_where_found(states)} held {_count(len(briefs), 'story', 'stories')} "
         f"in {_count(sum(one.articles for one in briefs), 'article', 'articles')}; all are in the archive."
@@ -393,7 +393,7 @@ def digest(briefs: Sequence[Brief], blind_spots: Sequence[str], period: Period, 
     if not briefs:
         said += " Nothing came out for this route."
     rhythm = (route.digest or "daily").capitalize()
-    subject = f"{rhythm} digest, {end.day} {end:%B %Y}: {_count(len(briefs), 'story', 'stories')}"
+    subject = f"{rhythm} digest, {end.day} {end:%B %Y}, {_count(len(briefs), 'story', 'stories')}"
     key = digest_key(route.name, period[1])
     ordered = tuple(sorted(briefs, key=lambda one: (-one.score, one.story_id)))
     return replace(_alert(route, "digest", key, subject, ordered, now), lines=(said, *blind_spots))
