@@ -127,13 +127,15 @@ def render(
     environment = _environment(templates)
     html = environment.get_template("mail.html.j2")
     subject = _subject(alert, stories, title)
+    if alert.kind == "ops" and lines:
+        subject = tame(f"{title}: {lines[0]}", LONGEST_SUBJECT)
     return Message(
         title=title,
         subject=subject,
         html=html.render(values, picture=f"cid:{PICTURE}" if picture else None),
         text=environment.get_template("mail.txt.j2").render(values),
         slack=_slack(title, [*opening, *_in_a_line(counts)], stories, closing),
-        notice=_escaped(title if subject == title else f"{title}: {subject.removeprefix(UPDATE)}"),
+        notice=_escaped(subject if subject.startswith(title) else f"{title}: {subject.removeprefix(UPDATE)}"),
         picture=picture,
         plain_html=html.render(values, picture=None),
     )
@@ -287,7 +289,7 @@ def _title(alert: Alert, stories: Sequence[Shown]) -> str:
 
 
 def _subject(alert: Alert, stories: Sequence[Shown], title: str) -> str:
-    if alert.kind not in ONE_STORY or not stories:
+    if alert.kind not in ("story", "update") or not stories:
         return title
     start = UPDATE if alert.kind == "update" else ""
     return tame(f"{start}{stories[0].headline}", LONGEST_SUBJECT)
@@ -359,7 +361,7 @@ def render_terminal(
     """An alert for the terminal, without a trailing newline. Foreign text is tamed: it cannot send escape sequences."""
     bold, dim, plain = (BOLD, DIM, PLAIN) if colour else ("", "", "")
     stories = [_shown(brief, zone, None, names or {}) for brief in alert.briefs]
-    first, *more = _folded([_subject(alert, stories, tame(alert.subject, LONGEST_SUBJECT))], width)
+    first, *more = _folded([_subject(alert, stories, _title(alert, stories))], width)
     out = [f"{bold}*{first[1:]}{plain}", *(f"{bold}{line}{plain}" for line in more)]
     out += _folded((tame(line, LONGEST_SENTENCE) for line in alert.lines), width)
     for story in stories:

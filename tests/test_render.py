@@ -94,6 +94,13 @@ def test_the_subject_names_the_headline_and_the_title_does_not() -> None:
     assert (many.subject, many.notice) == ("Daily digest: Ships & fleets", "Daily digest: Ships &amp; fleets")
 
 
+def test_the_subject_of_a_message_about_the_monitor_says_what_is_wrong() -> None:
+    ops = replace(STORY, kind="ops", subject="Watchfloor: 1 new trouble", briefs=(), lines=("Paper One is silent.",))
+    message = render(ops, BERLIN)
+    assert message.title == "Watchfloor: 1 new trouble"
+    assert message.subject == message.notice == "Watchfloor: 1 new trouble: Paper One is silent."
+
+
 def test_an_update_says_what_is_new_and_a_late_one_how_old_it_is() -> None:
     late = replace(BRIEF, news="Now 3 publishers carry it.", first_seen=NOON + timedelta(days=3, hours=1))
     message = render(replace(STORY, kind="update", briefs=(late,)), BERLIN)
