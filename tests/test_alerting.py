@@ -443,7 +443,7 @@ def test_digest_routes_are_told_nothing_at_once() -> None:
 def test_a_digest_of_nothing_says_so() -> None:
     period = (at("2026-11-23T06:00"), at("2026-11-24T06:00"))
     assert digest([], [], period, DAILY, NOON).lines == (
-        "From 23 November, 07:00 to 24 November 2026, 07:00 (Europe/Berlin). Nothing came out for this route.",
+        "From 23 November, 07:00 to 24 November 2026, 07:00 (Europe/Berlin). Nothing relevant came out.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import json
 import logging
@@ -218,6 +219,19 @@ urls:
         assert {says(words) for words in BROKEN} == {2}
     archive = b"".join(file.read_bytes() for file in tmp_path.glob("archive.db*"))
     assert clean(archive.decode("latin-1"))
+
+
+def test_prefect_is_given_numbers_alone() -> None:
+    """It keeps the parameters of every run, and shows them."""
+    parameters = {
+        (argument.arg, ast.unparse(argument.annotation or ast.Constant(None)))
+        for file in (ROOT / "flows").glob("*.py")
+        for one in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef) and one.decorator_list
+        if {"flow", "task"} & {node.id for node in ast.walk(one.decorator_list[0]) if isinstance(node, ast.Name)}
+        for argument in one.args.args
+    }
+    assert parameters == {("index", "int"), ("count", "int"), ("shards", "int")}
 
 
 def test_a_log_line_hides_each_part_of_an_address(capsys: pytest.CaptureFixture[str]) -> None:

@@ -391,7 +391,7 @@ def digest(briefs: Sequence[Brief], blind_spots: Sequence[str], period: Period, 
     start, end = (moment.astimezone(route.timezone) for moment in period)
     said = f"From {start.day} {start:%B, %H:%M} to {end.day} {end:%B %Y, %H:%M} ({route.timezone.key})."
     if not briefs:
-        said += " Nothing came out for this route."
+        said += " Nothing relevant came out."
     rhythm = (route.digest or "daily").capitalize()
     subject = f"{rhythm} digest, {end.day} {end:%B %Y}, {_count(len(briefs), 'story', 'stories')}"
     key = digest_key(route.name, period[1])
