@@ -127,6 +127,25 @@ def test_an_update_refers_to_the_message_that_the_target_got(desk: Desk) -> None
     assert (update.alert.kind, update.refers_to) == ("update", first.message_id)
 
 
+def test_on_a_route_that_rests_nothing_is_claimed(desk: Desk) -> None:
+    desk.tell = telling(desk, ROUTE)
+    desk.works("gazette", entry("summit"))
+
+    def claimed(*resting: str) -> int:
+        claim = partial(desk.archive.claim_deliveries, desk.owner, desk.now, LEASE, targets=["ann"], limit=9)
+        return len(claim(resting=resting))
+
+    assert (claimed("desk", "other"), claimed("other"), claimed()) == (0, 1, 0)
+
+
+def test_a_route_with_digests_is_known_from_when_it_was_first_seen(desk: Desk) -> None:
+    first = desk.now
+    assert desk.archive.digested("morning", first) == (None, first)
+    assert desk.archive.digested("morning", first + HOUR) == (None, first)
+    desk.archive.raise_alert(Alert(alerting.digest_key("morning", first), "digest", "morning", first, "Digest"))
+    assert desk.archive.digested("morning", first + HOUR) == (first, first)
+
+
 def test_news_of_a_story_that_rests_is_told_when_it_has_rested(desk: Desk) -> None:
     desk.tell = telling(desk, ROUTE)
     desk.works("gazette", entry("summit-one"))
