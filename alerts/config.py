@@ -183,17 +183,11 @@ def _check_twins(placed: Sequence[PlacedTarget], path: Path | str | None, faults
 
 def _tags_in(entry: Any, document: CommentedMap) -> tuple[str, ...]:
     """The tags of an entry that cannot be read, so that the routes that name them are not found fault with."""
-    options = (
-        [one for value in entry.values() if isinstance(value, list) for one in value] if isinstance(entry, dict) else []
-    )
-    given = [document, *(one for one in options if isinstance(one, dict))]
-    tags = [one.get("tag", one.get("tags")) for one in given]
-    return tuple(
-        tag
-        for said in tags
-        if said
-        for tag in re.split(r"[\s,]+", " ".join(said) if isinstance(said, list) else str(said))
-    )
+    given: list[Any] = [document]
+    if isinstance(entry, dict):
+        given += [options for value in entry.values() if isinstance(value, list) for options in value]
+    said = [str(one.get("tag", one.get("tags", ""))) for one in given if isinstance(one, dict)]
+    return tuple(re.findall(r"[^\s,'\[\]]+", " ".join(said)))
 
 
 # -- an entry -> its targets ------------------------------------------------------------------------------------------

@@ -123,6 +123,7 @@ DESK = f"urls:\n  - {HOOK}:\n      - tag: desk\n"
         (DESK + f"  - {MAIL}:\n      - tag: other\n" + ROUTE, 4, "no route leads to this target"),
         (DESK + ROUTE + "    topic: [x]\n", 7, "unknown key 'topic' (did you mean 'topics'?)"),
         (DESK + ROUTE + "    query: (a\n", 7, "12: query: "),
+        (DESK + ROUTE + "    query: >-\n      (a\n", 7, "query: "),
         (DESK + ROUTE + "    quiet: 22\n", 7, "are not quiet hours"),
         (DESK + ROUTE + "    quiet: '22:00-25:00'\n", 7, "'25:00' is not a time of day"),
         (DESK + ROUTE + "    at: 07:00\n    digest: daily\n", None, ""),

@@ -246,12 +246,12 @@ class Reader:
             return parse(said.query)
         except QueryError as error:
             line, start = item.lc.value("query")
-            inside = start + (self.lines[line][start] in "'\"") if line < len(self.lines) else start
+            quoted = "".join(self.lines[line : line + 1])[start : start + 1] in ("'", '"')
             raise AlertsError(
                 f"query: {error.reason}",
                 path=self.path,
                 line=line + 1,
-                column=inside + (error.column or 1),
+                column=start + quoted + (error.column or 1),
                 hint=error.hint,
             ) from None
 
