@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from storage.dialects import chunks, insert_unknown, put
 from storage.leases import due_ranges, is_due, is_free, is_in, lease_end
 from storage.mapping import entry_values, host_values, source_of, source_values, state_of, state_values
 from storage.schema import ArticleRow, EntryKeyRow, EntryRow, HostRow, SourceRow, WorkRow
+from watchfloor import rhythm
 from watchfloor.model import Entry, FeedState, Grade, PollJob, PollOutcome, Source
 from watchfloor.ports import Shard
 
@@ -118,9 +119,12 @@ def keep_poll(connection: Connection, owner: str, outcome: PollOutcome) -> int:
     if held is None:
         return 0  # another took it over and reads the same feed
     arrival = Arrival(outcome.source_id, outcome.at, held.first_answer is None, held.first_answer or outcome.at)
-    fresh = _unknown(connection, outcome.source_id, outcome.entries)
+    known = _known_keys(connection, outcome.source_id, outcome.entries)
+    fresh = _unknown(outcome.entries, known)
     _insert_entries(connection, arrival, fresh)
-    state = state_values(outcome.state) | ({"last_new": outcome.at} if fresh else {})
+    state = state_values(_after_churn(outcome, known))
+    if fresh and not arrival.baseline:
+        state["last_new"] = outcome.at
     connection.execute(
         update(SourceRow).where(SourceRow.id == outcome.source_id).values(**state, owner=None, until=None)
     )
@@ -155,18 +159,30 @@ def known_entries(connection: Connection, source_id: str, limit: int) -> dict[st
     return {row.key: row.published for row in connection.execute(keys)}
 
 
-def _unknown(connection: Connection, source_id: str, entries: Sequence[Entry]) -> list[Entry]:
-    """The entries none of whose keys is known, each once even if the document has it twice."""
+def _known_keys(connection: Connection, source_id: str, entries: Sequence[Entry]) -> set[str]:
+    """Those of the entries' keys that the source brought before."""
     known: set[str] = set()
     for chunk in chunks({key for entry in entries for key in entry.keys}):
         found = select(EntryKeyRow.key).where(EntryKeyRow.source_id == source_id, EntryKeyRow.key.in_(chunk))
         known.update(connection.execute(found).scalars())
-    fresh = []
+    return known
+
+
+def _unknown(entries: Sequence[Entry], known: Set[str]) -> list[Entry]:
+    """The entries none of whose keys is known, each once even if the document has it twice."""
+    seen, fresh = set(known), []
     for entry in entries:
-        if known.isdisjoint(entry.keys):
+        if seen.isdisjoint(entry.keys):
             fresh.append(entry)
-            known.update(entry.keys)
+            seen.update(entry.keys)
     return fresh
+
+
+def _after_churn(outcome: PollOutcome, known: Set[str]) -> FeedState:
+    """The state, with what is seen here alone: whether entries come under new ids whose links are known."""
+    renamed = [entry for entry in outcome.entries if len(entry.keys) > 1 and entry.keys[0] not in known]
+    known_links = sum(not known.isdisjoint(entry.keys[1:]) for entry in renamed)
+    return rhythm.after_churn(outcome.state, unknown_ids=len(renamed), known_links=known_links)
 
 
 def _insert_entries(connection: Connection, arrival: Arrival, entries: Sequence[Entry]) -> None:

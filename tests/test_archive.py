@@ -728,3 +728,25 @@ def test_several_may_make_the_same_archive_at_once(tmp_path: Path) -> None:
         opened = open_archive(url)
         assert opened.states() == {}
         opened.close()
+
+
+def test_known_links_under_new_ids_are_noticed(archive: SqlArchive) -> None:
+    desk = Desk(archive).knows(source())
+    entries = [entry(f"item-{number}") for number in range(6)]
+    desk.polls("gazette", *entries)
+    assert archive.states()["gazette"].health != "churning"
+    renamed = [replace(one, keys=(f"guid:new-{number}", *one.keys[1:])) for number, one in enumerate(entries)]
+    assert desk.polls("gazette", *renamed) == 0
+    state = archive.states()["gazette"]
+    assert (state.health, (state.message or "").partition(";")[0]) == (
+        "churning",
+        "6 of 6 items came under a new id though their links are known",
+    )
+
+
+def test_what_a_first_answer_brings_is_as_old_as_it_says(archive: SqlArchive) -> None:
+    archive.register([source()], NOON)
+    (job,) = archive.claim_sources("here:1:1", NOON, LEASE, shard=WHOLE, limit=1)
+    state = FeedState(first_answer=NOON, last_new=NOON - 90 * DAY)
+    archive.keep_poll("here:1:1", PollOutcome(job.source.id, NOON, "read", state, (entry("old"),), 200))
+    assert archive.states()["gazette"].last_new == NOON - 90 * DAY
