@@ -10,6 +10,7 @@ what is meant for it goes back to the outbox at once, and the others' messages p
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -193,6 +194,7 @@ _loaded: dict[str, Plugin] = {}
 def _prepare(urls: Mapping[str, tuple[str, tuple[str, ...]]], webhooks: str | None) -> None:
     from alerts import plugins
 
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # ends it at once, as in `watchfloor.parsers`
     plugins.Slack.webhook_url = webhooks or plugins.Slack.webhook_url
     plugins.quieten()
     _urls.update(urls)

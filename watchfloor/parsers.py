@@ -10,6 +10,7 @@ import asyncio
 import multiprocessing
 import os
 import resource
+import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ from typing import Any, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
+from watchfloor import logs
 from watchfloor.errors import ParseError, ParserKilled
 from watchfloor.model import Feed, Page
 from watchfloor.ports import NOTHING_KNOWN
@@ -32,6 +34,8 @@ TASKS = 2_000  # then a fresh child: lxml's memory is returned by ending the pro
 GROWTH = 3  # characters of text for a byte of document: an honest one has at most one, and may say it twice
 READ_AHEAD = 48  # documents that lie ready for the readers; more would only take memory, 300 kB each
 SPARE = 100_000  # characters that any document may have on top of that
+OVERTIME = 5  # seconds after which a child that its parent did not kill at its limit is ended by the kernel
+FROM_OUTSIDE = (-signal.SIGTERM, -signal.SIGKILL)  # systemd stops all processes of a service at once; memory runs out
 ORPHAN_CHECK = 2.0  # seconds between looks at whether the parent still lives
 
 Result = TypeVar("Result")
@@ -100,27 +104,57 @@ class ParserPool:
     async def _run(self, what: str, work: Callable[..., Result], *arguments: Any) -> Result:
         self._waiting += 1
         try:
-            return await self._read(what, work, *arguments)
+            return await self._read_again_if_ended_by_others(what, work, arguments)
         finally:
             self._waiting -= 1
             self._taken.set()
 
-    async def _read(self, what: str, work: Callable[..., Result], *arguments: Any) -> Result:
+    async def _read_again_if_ended_by_others(
+        self, what: str, work: Callable[..., Result], arguments: tuple[Any, ...]
+    ) -> Result:
+        """Once more where nothing was wrong with the document."""
+        try:
+            return await self._read(what, work, arguments)
+        except ProcessExpired as error:
+            if error.exitcode not in FROM_OUTSIDE:
+                raise _killed(what, error) from None
+        try:
+            return await self._read(what, work, arguments)
+        except ProcessExpired as error:
+            raise _killed(what, error) from None
+
+    async def _read(self, what: str, work: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
         limit = self._limits[what]
-        reading = self._pool.schedule(work, args=arguments, timeout=limit)  # a pool that broke is no fault of the text
+        task = (limit, work, arguments)
+        reading = self._pool.schedule(_within, args=task, timeout=limit)  # a pool that broke is no fault of the text
         try:
             result: Result = await asyncio.wrap_future(reading)
             return result
         except FutureTimeout:
             raise ParserKilled(f"the {what} took more than {limit:.0f} s to read and was given up") from None
-        except ProcessExpired as error:
-            raise ParserKilled(f"the {what} killed its reader (exit code {error.exitcode})") from None
         except MemoryError:
             raise ParserKilled(f"the {what} took more than {MEMORY >> 20} MB to read and was given up") from None
-        except ParseError:
+        except (ParseError, ProcessExpired):
             raise
-        except Exception as error:
+        except Exception as error:  # nobody foresaw it: loud, and the one document's failure
+            logs.warn(f"reading a {what} failed in a way that is not known", trace=error)
             raise ParseError(f"the {what} cannot be read: {type(error).__name__}") from error
+
+
+def _killed(what: str, error: ProcessExpired) -> ParserKilled:
+    return ParserKilled(f"the {what} killed its reader (exit code {error.exitcode})")
+
+
+# -- in a child -------------------------------------------------------------------------------------------------------
+
+
+def _within(limit: float, work: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
+    """Work with an end even if the parent is dead: a regular expression holds the lock that `_end_with` needs."""
+    signal.alarm(round(limit) + OVERTIME)
+    try:
+        return work(*arguments)
+    finally:
+        signal.alarm(0)
 
 
 def read_feed(
@@ -161,7 +195,12 @@ def read_feed_links(body: bytes, url: str) -> tuple[str, ...]:
 
 
 def _prepare(parent: int) -> None:
-    """A child's first act: a memory limit, and an end when the parent has ended, however it did."""
+    """A child's first act: a memory limit, and an end when the parent has ended, however it did.
+
+    SIGTERM ends it at once: pebble's handler would run Python in a process whose state nobody knows, and complain on
+    stderr of signals that come while it is being taken down. There is nothing to tidy up.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
