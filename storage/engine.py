@@ -115,7 +115,12 @@ def _make_engine(url: URL) -> Engine:
 
 
 def _make_sqlite_engine(url: URL) -> Engine:
-    engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
+    engine = sa.create_engine(
+        url,
+        hide_parameters=True,
+        pool_use_lifo=True,  # the connection whose cache is warm; in turn, each of five would fill a cache of its own
+        connect_args={"timeout": BUSY_SECONDS},
+    )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -37,7 +37,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
-from watchfloor import alerting, articles, incidents, leases, logs, prescan, rhythm, stories
+from watchfloor import alerting, articles, incidents, leases, logs, memory, prescan, rhythm, stories
 from watchfloor.articles import Asked
 from watchfloor.errors import ArchiveError, FetchError, WatchfloorError
 from watchfloor.fetch import cache_lifetime
@@ -121,6 +121,7 @@ async def cycle(floor: Floor, *, shard: Shard = WHOLE, everything: bool = False)
     report = Report()
     await watch(floor, report, shard=shard, everything=everything)
     await finish(floor, report, began)
+    memory.give_back()
     return report
 
 
