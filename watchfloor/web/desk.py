@@ -18,6 +18,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from watchfloor.errors import WatchlistError
 from watchfloor.web import guard, shows
 from watchfloor.web.address import Address
 
@@ -87,7 +88,7 @@ class Templates:
         """The name that the watchlist gives a topic, else the topic's own."""
         try:
             return self.desk.watchlist().topics.get(topic, topic)
-        except Exception:
+        except WatchlistError:  # its own page says what is wrong with it
             return topic
 
     def page(self, request: Request, template: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:
