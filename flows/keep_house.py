@@ -6,10 +6,15 @@ from datetime import timedelta
 
 from prefect import flow
 
+from flows.free_orphans import sign
 from watchfloor import pipeline, settings, wiring
 
 
-@flow(name="keep house", description="Prune raw pages and texts by the retention rules; review incidents.")
+@flow(
+    name="keep house",
+    description="Prune raw pages and texts by the retention rules; review incidents.",
+    on_running=[sign],
+)
 def keep_house() -> dict[str, int]:
     """Prune by the rules of the settings; returns how many raw pages and texts went."""
     rules = settings.load()

@@ -12,6 +12,7 @@ from prefect.events import emit_event
 from prefect.task_runners import TaskRunner
 
 from flows.floors import floor_of_this_loop
+from flows.free_orphans import sign
 from watchfloor import pipeline, settings
 from watchfloor.errors import ConfigurationError, FetchError
 from watchfloor.pipeline import Floor
@@ -30,7 +31,7 @@ async def watch_shard(index: int, count: int) -> dict[str, Any]:
     return report.as_counts()
 
 
-@flow(name="poll feeds", description="Poll what is due, read, judge, group, alert.")
+@flow(name="poll feeds", description="Poll what is due, read, judge, group, alert.", on_running=[sign])
 async def poll_feeds(shards: int = SHARDS) -> dict[str, Any]:
     """One cycle. Failures of feeds and pages are rows in the archive; the flow fails when the house does."""
     async with floor_of_this_loop() as floor:

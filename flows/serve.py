@@ -10,34 +10,37 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from watchfloor import wiring
-from watchfloor.errors import WatchfloorError
+from watchfloor import leases, scheduler, wiring
+from watchfloor.errors import ConfigurationError, WatchfloorError
 from watchfloor.settings import NO_CONTACT, Settings
 
 if TYPE_CHECKING:
     from prefect import Flow
-    from prefect.client.orchestration import PrefectClient
     from prefect.deployments.runner import RunnerDeployment
     from prefect.schedules import Schedule
 
     from watchfloor.web.guard import Guard
 SERVER_START = 120.0  # seconds; on a busy machine Prefect's server needs most of a minute for its first migration
 SERVER_STOP = 15.0
-LOG, PID = "server.log", "server.pid"  # in PREFECT_HOME
-HOME = Path("data/prefect")
+AGAIN = 5.0
+GONE_LOOKS, LOOK_EVERY = (
+    3,
+    5.0,
+)  # seconds; a server that restarts by itself is not gone
+LOG = "server.log"  # in PREFECT_HOME
 NAME = "watchfloor"  # of the deployments and the runner
 SEND_EVERY = timedelta(minutes=5)
 
@@ -55,39 +58,72 @@ def serve(settings: Settings, *, every: timedelta, host: str, port: int) -> None
     """
     wiring.check(settings)
     app = wiring.make_page(settings, host=host, every=every)
+    _see_whether_free(host, port)
     if settings.contact is None:
         print(f"watchfloor: {NO_CONTACT}", file=sys.stderr, flush=True)
     set_defaults()
-    with prefect_server() as url:
-        print(f"Prefect's page and API: {url.removesuffix('/api')}", flush=True)
-        print(f"The desk: http://{host}:{port}/", flush=True)
-        asyncio.run(_serve(settings, app, every=every, host=host, port=port))
+    while True:
+        with prefect_server() as url:
+            print(f"Prefect's page and API: {url.removesuffix('/api')}", flush=True)
+            print(f"The desk: http://{host}:{port}/", flush=True)
+            trouble = asyncio.run(_serve(settings, app, url, every=every, host=host, port=port))
+        if trouble is None:
+            return
+        print(f"watchfloor: the schedules ended ({trouble}) and are started again", file=sys.stderr, flush=True)
+        time.sleep(AGAIN)
 
 
-async def _serve(settings: Settings, app: Guard, *, every: timedelta, host: str, port: int) -> None:
+def _see_whether_free(host: str, port: int) -> None:
+    """uvicorn would find out after Prefect's server has started, and end the process in its own words."""
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        raise ConfigurationError(
+            f"the desk's page cannot listen on {host}:{port}: {error.strerror}", hint="--port names another port"
+        ) from error
+
+
+async def _serve(
+    settings: Settings, app: Guard, api: str, *, every: timedelta, host: str, port: int
+) -> BaseException | None:
+    """Run until somebody asks it to end: None. What ended it by itself otherwise, as when Prefect's server is gone."""
     import uvicorn
     from prefect.client.orchestration import get_client
     from prefect.runner import Runner
 
+    from flows.free_orphans import free_orphans, keep_freeing
+
     runner = Runner(name=NAME, pause_on_shutdown=False, query_seconds=5)
-    deployments = await make_deployments(settings, every)
     async with get_client() as client:
-        await free_orphans(client, [deployment.flow_name or "" for deployment in deployments])
-    for deployment in deployments:
+        await free_orphans(client, NAME, wiring.now())
+    for deployment in await make_deployments(settings, every):
         await runner.aadd_deployment(deployment)
     page = uvicorn.Server(
         uvicorn.Config(app, host=host, port=port, log_level="warning", lifespan="off", server_header=False)
     )
     page.capture_signals = nullcontext  # type: ignore[method-assign,assignment]  # it would raise them again when it ends
-    async with asyncio.TaskGroup() as group:
-        running = group.create_task(runner.start())
-        serving = group.create_task(page.serve())
-        await asyncio.sleep(0)  # the runner takes SIGTERM for itself, and hangs in it
-        stopping = group.create_task(_stopped().wait())
-        await asyncio.wait({running, serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        page.should_exit = True
-        running.cancel()
-        stopping.cancel()
+    runs, serves = asyncio.create_task(runner.start()), asyncio.create_task(page.serve())
+    await asyncio.sleep(0)  # the runner takes SIGTERM for itself, and hangs in it
+    stopped, gone = asyncio.create_task(_stopped().wait()), asyncio.create_task(_gone(api))
+    freeing = asyncio.create_task(keep_freeing(NAME))
+    await asyncio.wait({runs, serves, stopped, gone}, return_when=asyncio.FIRST_COMPLETED)
+    asked_to_end, trouble = stopped.done(), gone.result() if gone.done() else None
+    page.should_exit = True
+    for task in (runs, stopped, gone, freeing):
+        task.cancel()
+    ended = await asyncio.gather(runs, serves, stopped, gone, freeing, return_exceptions=True)
+    if asked_to_end:
+        return None
+    return trouble or next((one for one in ended[:2] if isinstance(one, Exception)), ServerError("without a word"))
+
+
+async def _gone(api: str) -> ServerError:
+    """Returns when Prefect's server is gone. The runner would ask it for ever."""
+    missed = 0
+    while missed < GONE_LOOKS:
+        await asyncio.sleep(LOOK_EVERY)
+        missed = missed + 1 if await asyncio.to_thread(scheduler.is_gone, api) else 0
+    return ServerError(f"nobody answers at {api} any more")
 
 
 def _stopped() -> asyncio.Event:
@@ -120,34 +156,9 @@ async def make_deployments(settings: Settings, every: timedelta) -> list[RunnerD
     ]
 
 
-async def free_orphans(client: PrefectClient, flow_names: list[str]) -> None:
-    """Runs that a killed `serve` left "Running" are crashed: nobody works on them any more, and the page should say so.
-
-    What they had in hand is freed by the archive's own leases.
-    """
-    from prefect.client.schemas.filters import (
-        DeploymentFilter,
-        DeploymentFilterName,
-        FlowRunFilter,
-        FlowRunFilterState,
-        FlowRunFilterStateType,
-    )
-    from prefect.client.schemas.objects import StateType
-    from prefect.states import Crashed
-
-    stale = await client.read_flow_runs(
-        deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[NAME])),
-        flow_run_filter=FlowRunFilter(
-            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING]))
-        ),
-    )
-    for run in stale:
-        await client.set_flow_run_state(run.id, Crashed(message="its process ended with an earlier serve"), force=True)
-
-
 def set_defaults() -> None:
     """Prefect's settings, where the user has none of their own; must run before Prefect is first imported."""
-    home = HOME.resolve()
+    home = scheduler.HOME.resolve()
     home.mkdir(parents=True, exist_ok=True)
     for name, value in {
         "PREFECT_HOME": str(home),
@@ -164,40 +175,39 @@ def set_defaults() -> None:
 @contextmanager
 def prefect_server() -> Iterator[str]:
     """The address of an API that answers: the user's own, one that an earlier `serve` left behind, or a child's."""
-    host, port = (
-        os.environ.get("PREFECT_SERVER_API_HOST", "127.0.0.1"),
-        os.environ.get("PREFECT_SERVER_API_PORT", "4200"),
-    )
-    url = os.environ.setdefault("PREFECT_API_URL", f"http://{host}:{port}/api")
+    api = os.environ.setdefault("PREFECT_API_URL", scheduler.own_address())
     home = Path(os.environ["PREFECT_HOME"])
-    if answers(url):
+    server = None
+    if scheduler.answers(api):
         server = _left_behind(home)
+    elif api == scheduler.own_address():
+        server = _start(home)
+        _wait_for(api, server, home / LOG)
     else:
-        server = _start(["--host", host, "--port", port], home)
-        _wait_for(url, server, home / LOG)
+        raise ServerError(f"no Prefect server answers at {api} (PREFECT_API_URL)")
     try:
-        yield url
+        yield api
     finally:
         if server is not None:
             _end(server)
 
 
-def _start(options: list[str], home: Path) -> psutil.Process:
-    command = [sys.executable, "-m", "prefect", "server", "start", *options]
+def _start(home: Path) -> psutil.Process:
+    host, port = scheduler.own_host_and_port()
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", host, "--port", port]
     with (home / LOG).open("ab") as output:
         server = psutil.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
-    (home / PID).write_text(f"{server.pid} {server.create_time()}", encoding="ascii")
+    scheduler.note(home, scheduler.Kept(leases.owner_of(server.pid), leases.owner_of_this_process()))
     return server
 
 
 def _left_behind(home: Path) -> psutil.Process | None:
-    """The server of a `serve` that was killed: still ours to end. None for one that somebody else runs."""
-    try:
-        pid, began = (home / PID).read_text(encoding="ascii").split()
-        server = psutil.Process(int(pid))
-    except (OSError, ValueError, psutil.NoSuchProcess):
+    """The server of a `serve` that was killed: ours to end. None for that of somebody else, or of a living `serve`."""
+    kept = scheduler.kept_in(home)
+    if kept is None or leases.is_alive(kept.serve):
         return None
-    return server if str(server.create_time()) == began else None
+    scheduler.note(home, replace(kept, serve=leases.owner_of_this_process()))
+    return psutil.Process(kept.pid)
 
 
 def _end(server: psutil.Process) -> None:
@@ -209,18 +219,9 @@ def _end(server: psutil.Process) -> None:
             server.kill()
 
 
-def answers(url: str) -> bool:
-    """Whether a Prefect API answers there."""
-    try:
-        with urllib.request.urlopen(f"{url}/health", timeout=2) as answer:  # noqa: S310 - our own address
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError, ValueError):
-        return False
-
-
 def _wait_for(url: str, server: psutil.Process, log: Path) -> None:
     ends = time.monotonic() + SERVER_START
-    while not answers(url):
+    while not scheduler.answers(url):
         if not server.is_running() or server.status() == psutil.STATUS_ZOMBIE or time.monotonic() > ends:
             _end(server)
             raise ServerError(f"Prefect's server did not start at {url}; its own words are in {log}")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from prefect import flow
 
 from flows.floors import floor_of_this_loop
+from flows.free_orphans import sign
 from watchfloor import pipeline
 from watchfloor.report import Report
 
 
-@flow(name="write digest", description="Write and send the digests whose hour has come.")
+@flow(name="write digest", description="Write and send the digests whose hour has come.", on_running=[sign])
 async def write_digest() -> dict[str, int]:
     """Write what is due, once; returns how many digests were written and sent."""
     report = Report()

@@ -229,6 +229,22 @@ def of_sources(sources: Sequence[tuple[Source, FeedState]]) -> Iterator[Finding]
     yield Finding("sources", f"{len(sources) - sick} of {len(sources)} do well")
 
 
+# -- Prefect ----------------------------------------------------------------------------------------------------------
+
+
+def of_scheduler(address: str, *, answers: bool, named: bool, served: bool) -> Finding:
+    """Whether Prefect's server is there for those who use it: who named it by PREFECT_API_URL, or a running `serve`."""
+    if answers:
+        return Finding("prefect", f"its server answers at {address}")
+    if named:
+        remedy = "start it there, or take PREFECT_API_URL away: `watchfloor serve` then starts one of its own"
+        return wrong("prefect", f"no server answers at {address}, which PREFECT_API_URL names", remedy)
+    if served:
+        remedy = "`serve` starts it again by itself; if it does not, data/prefect/server.log says why"
+        return wrong("prefect", f"`watchfloor serve` runs, and no server answers at {address}", remedy)
+    return Finding("prefect", "no server runs here, and none is needed without `watchfloor serve`")
+
+
 # -- the network ------------------------------------------------------------------------------------------------------
 
 

@@ -28,12 +28,22 @@ def host_name() -> str:
 
 def owner_of_this_process() -> str:
     """The owner string of the calling process."""
-    return f"{host_name()}:{os.getpid()}:{_started(os.getpid())}"
+    return owner_of(os.getpid())
+
+
+def owner_of(pid: int) -> str:
+    """The owner string of a living process of this host."""
+    return f"{host_name()}:{pid}:{_started(pid)}"
 
 
 def lives_here(owner: str) -> bool:
     """Whether the owner is a living process of this host."""
-    return owner.partition(":")[0] == host_name() and is_alive(owner)
+    return is_of_this_host(owner) and is_alive(owner)
+
+
+def is_of_this_host(owner: str) -> bool:
+    """Whether it can be judged from here."""
+    return owner.partition(":")[0] == host_name()
 
 
 def is_alive(owner: str) -> bool:

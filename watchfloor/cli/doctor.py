@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import os
 import pyexpat
 import shutil
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 
 from cyclopts import Parameter
 
-from watchfloor import checkup, rhythm, sources, wiring
+from watchfloor import checkup, rhythm, scheduler, sources, wiring
 from watchfloor.checkup import Finding
 from watchfloor.cli import DONE, FAILED
 from watchfloor.cli.options import CycleOptions, Format
@@ -79,6 +80,7 @@ def _examine(options: CycleOptions, *, offline: bool) -> Iterator[Finding]:
     yield from _disk(settings)
     known = yield from _archive(settings)
     if not offline:
+        yield _scheduler()
         yield from asyncio.run(_network(settings, known))
 
 
@@ -101,8 +103,19 @@ def _files(settings: Settings) -> Iterator[Finding]:
 def _extras(settings: Settings) -> Iterator[Finding]:
     installed = {extra: importlib.util.find_spec(module) is not None for extra, module in EXTRAS.items()}
     uses_postgresql = settings.database_url.get_secret_value().startswith("postgres")
-    needed = {"postgresql": "WATCHFLOOR_DATABASE_URL"} if uses_postgresql else {}
+    asked_for = {
+        "postgresql": ("WATCHFLOOR_DATABASE_URL", uses_postgresql),
+        "dask": ("WATCHFLOOR_DASK", settings.dask),
+        "ner": ("WATCHFLOOR_NER_MODEL", settings.ner_model),
+    }
+    needed = {extra: setting for extra, (setting, is_asked_for) in asked_for.items() if is_asked_for}
     return checkup.of_extras(installed, needed)
+
+
+def _scheduler() -> Finding:
+    address, home = scheduler.address(), Path(os.environ.get("PREFECT_HOME") or scheduler.HOME)
+    named, served = "PREFECT_API_URL" in os.environ, scheduler.a_serve_lives(home)
+    return checkup.of_scheduler(address, answers=scheduler.answers(address), named=named, served=served)
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:
