@@ -17,7 +17,10 @@ from watchfloor.ports import Shard
 
 LONGEST_LEASE = timedelta(hours=1)
 CLOCK_JUMP = timedelta(hours=2)  # summer time that somebody set by hand, twice; a process that hangs is robbed after it
-LONGEST_WAIT = timedelta(days=8)  # the longest Retry-After that is believed is seven, and jitter goes upward
+LONGEST_WAIT = timedelta(
+    days=16
+)  # the longest Retry-After that is believed is seven, jitter goes upward, skipDays add six
+LONGEST_FLOOR = timedelta(days=410)  # of a source, by its own `every`: a year, and jitter
 
 
 def lease_end(now: datetime, lease: timedelta) -> datetime:
@@ -49,10 +52,12 @@ def is_due(time: Any, now: datetime) -> ColumnElement[bool]:
     return or_(time.is_(None), time <= now, time > now + LONGEST_WAIT)
 
 
-def due_ranges(time: Any, now: datetime) -> list[ColumnElement[bool]]:
-    """The same in three parts, what is due longest first. Each is a range of the index on `time`: together they would
-    make the database look at every row, due or not."""
-    return [time.is_(None), time <= now, time > now + LONGEST_WAIT]
+def due_ranges(source: Any, now: datetime) -> list[ColumnElement[bool]]:
+    """The same of a source in parts, what is due longest first; its floor may be longer than anything else waits. Each
+    is a range of the index on `next_at`: together they would make the database look at every row, due or not."""
+    time, seldom = source.next_at, source.every_seconds > LONGEST_WAIT.total_seconds() / 2
+    too_far = and_(time > now + LONGEST_WAIT, or_(~seldom, time > now + LONGEST_FLOOR))
+    return [time.is_(None), time <= now, too_far]
 
 
 def is_in(row: Any, shard: Shard) -> ColumnElement[bool]:

@@ -66,7 +66,7 @@ def claim_sources(
     for chunk in chunks(but_not):
         wanted = and_(wanted, SourceRow.id.not_in(chunk))
     rows: list[Row[Any]] = []
-    for due in [true()] if everything else due_ranges(SourceRow.next_at, now):
+    for due in [true()] if everything else due_ranges(SourceRow, now):
         rows += connection.execute(
             select(*SourceRow.__table__.columns)
             .where(wanted, due)

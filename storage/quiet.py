@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Connection, and_, column, exists, false, func, insert, or_, select, table
+from sqlalchemy import JSON, Boolean, Connection, Integer, and_, column, exists, false, func, insert, or_, select, table
 
 from storage.engine import Database, pending_migration, read_url
-from storage.leases import is_due
+from storage.leases import due_ranges, is_due
 from storage.times import UtcDateTime
 
 NOTE = "quiet"
@@ -22,6 +22,7 @@ _NOTES = table("notes", column("name"), column("value"))
 _SOURCES = table(
     "sources",
     *(column("active", Boolean), column("gone", Boolean), column("next_at", UtcDateTime), column("owner")),
+    column("every_seconds", Integer),
 )
 _WORK = table("work", column("due_at", UtcDateTime), column("owner"))
 _DELIVERIES = table("deliveries", column("state"), column("next_at", UtcDateTime))
@@ -69,7 +70,7 @@ def is_quiet(connection: Connection, files: str, now: datetime) -> bool:
     if known != files or (until and now >= datetime.fromisoformat(until)):
         return False
     busy = [
-        exists().where(_ASKED, or_(is_due(_SOURCES.c.next_at, now), _SOURCES.c.owner.is_not(None))),
+        exists().where(_ASKED, or_(*due_ranges(_SOURCES.c, now), _SOURCES.c.owner.is_not(None))),
         exists().where(or_(is_due(_WORK.c.due_at, now), _WORK.c.owner.is_not(None))),
         exists().where(_DELIVERIES.c.state.in_(("pending", "held")), is_due(_DELIVERIES.c.next_at, now)),
         exists().where(_DELIVERIES.c.state == "sending"),

@@ -22,6 +22,7 @@ from sqlalchemy import func, select
 from storage.archive import SqlArchive
 from storage.engine import open_archive
 from storage.leases import LONGEST_LEASE
+from storage.quiet import is_quiet
 from storage.schema import METADATA, ArticleRow, EntryRow, RawPageRow, Rows
 from tests.archives import (
     DAY,
@@ -750,3 +751,24 @@ def test_what_a_first_answer_brings_is_as_old_as_it_says(archive: SqlArchive) ->
     state = FeedState(first_answer=NOON, last_new=NOON - 90 * DAY)
     archive.keep_poll("here:1:1", PollOutcome(job.source.id, NOON, "read", state, (entry("old"),), 200))
     assert archive.states()["gazette"].last_new == NOON - 90 * DAY
+
+
+@pytest.mark.parametrize(
+    ("every", "ahead", "due"),
+    [
+        (timedelta(minutes=30), 15 * DAY, False),
+        (timedelta(minutes=30), 17 * DAY, True),  # the clock was set back
+        (30 * DAY, 33 * DAY, False),
+        (365 * DAY, 400 * DAY, False),
+        (365 * DAY, 999 * DAY, True),
+    ],
+)
+def test_a_source_waits_as_long_as_it_may_and_no_longer(
+    archive: SqlArchive, every: timedelta, ahead: timedelta, due: bool
+) -> None:
+    archive.register([source(every=every)], NOON)
+    claim(archive)
+    archive.keep_poll("here:1:1", outcome(FeedState(next_at=NOON + ahead), source_id="gazette"))
+    with archive._database.read() as connection:
+        assert is_quiet(connection, "", NOON) != due
+    assert bool(claim(archive)) == due

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from watchfloor.articles import RETRY_AFTER, Asked, compose
-from watchfloor.errors import FetchError, HttpStatus, ParserKilled, Refused, Unreachable
+from watchfloor.errors import FetchError, HttpStatus, ParserKilled, ParserTimedOut, Refused, Unreachable
 from watchfloor.model import Collected, Entry, Grade, Page, PageJob, Source
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -100,5 +100,12 @@ def test_when_a_page_is_asked_for_again(error: FetchError, attempts: int, wait: 
 
 
 def test_a_page_that_kills_its_reader_is_not_asked_for_again() -> None:
-    made = compose(JOB, Asked(error=ParserKilled("took more than 10 s to read"), status=200), NOW)
-    assert (made.text_from, made.error, made.retry_at) == ("summary", "took more than 10 s to read", None)
+    made = compose(JOB, Asked(error=ParserKilled("took more than 1024 MB to read"), status=200), NOW)
+    assert (made.text_from, made.error, made.retry_at) == ("summary", "took more than 1024 MB to read", None)
+
+
+@pytest.mark.parametrize(("attempts", "retry_at"), [(0, NOW + RETRY_AFTER[0]), (1, None)])
+def test_a_page_that_took_too_long_has_one_more_try(attempts: int, retry_at: datetime | None) -> None:
+    """The machine may have had too much to do."""
+    error = ParserTimedOut("took more than 14 s to read")
+    assert compose(replace(JOB, attempts=attempts), Asked(error=error), NOW).retry_at == retry_at

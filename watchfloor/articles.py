@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from watchfloor.errors import FetchError, HttpStatus, WatchfloorError
+from watchfloor.errors import FetchError, HttpStatus, ParserTimedOut, WatchfloorError
 from watchfloor.model import Collected, Grade, Page, PageJob, TextFrom
 
 RETRY_AFTER = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4))  # then what the feed gave stands
@@ -80,7 +80,8 @@ def _grade(job: PageJob, asked: Asked) -> Grade:
 
 
 def _retry_at(job: PageJob, error: WatchfloorError | None, now: datetime) -> datetime | None:
-    if error is None or not error.retryable or job.attempts >= len(RETRY_AFTER):
+    tries = 1 if isinstance(error, ParserTimedOut) else len(RETRY_AFTER)
+    if error is None or not error.retryable or job.attempts >= tries:
         return None
     wait = RETRY_AFTER[job.attempts]
     asked_for = error.retry_after if isinstance(error, FetchError) else None

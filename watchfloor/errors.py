@@ -13,7 +13,8 @@
     │   └── HttpStatus            an answer with a status of 400 and above (retried if 408, 425, 429, 5xx)
     ├── ParseError                foreign bytes could not be read
     │   ├── NotAFeed              HTML or anything else where a feed was expected
-    │   └── ParserKilled          the parser outran its time or memory and was killed
+    │   └── ParserKilled          the parser outran its memory and was killed
+    │       └── ParserTimedOut    it outran its time, as on a busy machine it may        (may be retried)
     └── ArchiveError              the database is missing, locked or of another version
 
 Expected failures of one feed, page or target are stored with their subject and stop nothing else; `retryable` says
@@ -203,6 +204,12 @@ class NotAFeed(ParseError):
 
 class ParserKilled(ParseError):
     """The parser outran its time or memory limit and was killed."""
+
+
+class ParserTimedOut(ParserKilled):
+    """The parser outran its time, for which the document may be to blame or a machine that had too much to do."""
+
+    retryable = True
 
 
 class ArchiveError(WatchfloorError):

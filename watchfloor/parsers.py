@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from pebble import ProcessExpired, ProcessPool
 
 from watchfloor import logs
-from watchfloor.errors import ParseError, ParserKilled
+from watchfloor.errors import ParseError, ParserKilled, ParserTimedOut
 from watchfloor.model import Feed, Page
 from watchfloor.ports import NOTHING_KNOWN
 
@@ -131,7 +131,7 @@ class ParserPool:
             result: Result = await asyncio.wrap_future(reading)
             return result
         except FutureTimeout:
-            raise ParserKilled(f"the {what} took more than {limit:.0f} s to read and was given up") from None
+            raise ParserTimedOut(f"the {what} took more than {limit:.0f} s to read and was given up") from None
         except MemoryError:
             raise ParserKilled(f"the {what} took more than {MEMORY >> 20} MB to read and was given up") from None
         except (ParseError, ProcessExpired):
