@@ -350,6 +350,7 @@ class SqlArchive(Library):
         with self._database.read() as connection:
             dead = [owner for owner in sorted(care.owners_on(connection, host)) if not alive(owner)]
         with self._database.write() as connection:
+            care.forget_the_future(connection, now)
             return care.free_leases(connection, dead, now)
 
     # -- reading ------------------------------------------------------------------------------------------------------

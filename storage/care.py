@@ -19,9 +19,10 @@ from sqlalchemy import table as sql_table
 from storage import words
 from storage.dialects import chunks
 from storage.engine import Database
-from storage.leases import CLOCK_JUMP, LONGEST_LEASE
+from storage.leases import CLOCK_JUMP, CLOCKS_DIFFER, LONGEST_LEASE
 from storage.schema import (
     ArticleRow,
+    CycleRow,
     DeliveryRow,
     EntryRow,
     FacetRow,
@@ -45,6 +46,16 @@ def owners_on(connection: Connection, host: str) -> set[str]:
         for owner in connection.execute(select(table.owner).distinct()).scalars()
         if owner is not None and owner.partition(":")[0] == host
     }
+
+
+def forget_the_future(connection: Connection, now: datetime) -> None:
+    """What a clock that was ahead, and is set right, has left: cycles yet to come, and feeds that wait by its time."""
+    newest = connection.execute(select(func.max(CycleRow.ended))).scalar()
+    if newest is None or newest <= now + CLOCKS_DIFFER:
+        return
+    connection.execute(delete(CycleRow).where(CycleRow.ended > now))
+    asked_by_it = SourceRow.last_answer > now - (newest - now)  # or shortly before: they are asked once too often
+    connection.execute(update(SourceRow).where(asked_by_it).values(next_at=None))
 
 
 def free_leases(connection: Connection, owners: Sequence[str], now: datetime) -> int:

@@ -20,6 +20,9 @@ CLOCK_JUMP = timedelta(hours=2)  # summer time that somebody set by hand, twice;
 LONGEST_WAIT = timedelta(
     days=16
 )  # the longest Retry-After that is believed is seven, jitter goes upward, skipDays add six
+CLOCKS_DIFFER = timedelta(
+    minutes=10
+)  # between the hosts that share an archive; what is further ahead was a wrong clock
 LONGEST_FLOOR = timedelta(days=410)  # of a source, by its own `every`: a year, and jitter
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import JSON, Boolean, Connection, Integer, and_, column, exists, false, func, insert, or_, select, table
 
 from storage.engine import Database, pending_migration, read_url
-from storage.leases import due_ranges, is_due
+from storage.leases import CLOCKS_DIFFER, due_ranges, is_due
 from storage.times import UtcDateTime
 
 NOTE = "quiet"
@@ -74,6 +74,7 @@ def is_quiet(connection: Connection, files: str, now: datetime) -> bool:
         exists().where(or_(is_due(_WORK.c.due_at, now), _WORK.c.owner.is_not(None))),
         exists().where(_DELIVERIES.c.state.in_(("pending", "held")), is_due(_DELIVERIES.c.next_at, now)),
         exists().where(_DELIVERIES.c.state == "sending"),
+        exists().where(_CYCLES.c.ended > now + CLOCKS_DIFFER),  # the clock was set back
     ]
     return not connection.execute(select(or_(*busy))).scalar()
 

@@ -330,7 +330,10 @@ class Archive(Protocol):
 
     # leases
     def free_dead_leases(self, host: str, alive: Callable[[str], bool], now: datetime) -> int:
-        """Free what dead processes of `host` hold, and what is leased further ahead than any lease may be."""
+        """Free what dead processes of `host` hold, and what is leased further ahead than any lease may be.
+
+        Where the clock was set back, feeds that wait by the old time are due.
+        """
         ...
 
     # reading
