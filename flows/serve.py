@@ -33,13 +33,12 @@ if TYPE_CHECKING:
     from prefect.schedules import Schedule
 
     from watchfloor.web.guard import Guard
+
 SERVER_START = 120.0  # seconds; on a busy machine Prefect's server needs most of a minute for its first migration
 SERVER_STOP = 15.0
 AGAIN = 5.0
-GONE_LOOKS, LOOK_EVERY = (
-    3,
-    5.0,
-)  # seconds; a server that restarts by itself is not gone
+LOOK_EVERY = 5.0  # at whether the server is there
+GONE_LOOKS = 3  # so many in a row find nobody: one that restarts by itself is not gone
 LOG = "server.log"  # in PREFECT_HOME
 NAME = "watchfloor"  # of the deployments and the runner
 SEND_EVERY = timedelta(minutes=5)
