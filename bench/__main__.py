@@ -9,12 +9,13 @@ import argparse
 import os
 from collections.abc import Callable
 
-from bench import cycles, growth, material, parsing, startup, workers
+from bench import cycles, export, growth, material, parsing, startup, workers
 from bench.runs import Table
 
 PARTS: dict[str, Callable[..., None]] = {
     "parsing": parsing.measure,
     "startup": startup.measure,
+    "export": export.measure,
     "cycles": cycles.measure,
     "growth": growth.measure,
     "workers": workers.measure,

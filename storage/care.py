@@ -12,7 +12,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, delete, func, inspect, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Select,
+    and_,
+    delete,
+    func,
+    inspect,
+    literal_column,
+    select,
+    text,
+    update,
+)
 from sqlalchemy import column as sql_column
 from sqlalchemy import table as sql_table
 
@@ -209,7 +221,8 @@ def _faults_of_index(connection: Connection) -> list[str]:
 def _index_keys(connection: Connection) -> Select[Any]:
     if connection.dialect.name == "postgresql":
         return select(words.WORDS.c.key)
-    return select(sql_table("article_words_docsize", sql_column("id")).c.id)  # a row for each document, kept by FTS5
+    rows = sql_table("article_words_docsize", sql_column("id")).c.id  # one for each document, kept by FTS5
+    return select(literal_column(str(words.LAST), BigInteger) - rows)
 
 
 def _count_except(connection: Connection, some: Select[Any], others: Select[Any]) -> int:

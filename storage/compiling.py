@@ -2,6 +2,8 @@
 
 Both say all that the query language says, but for capitals, which the index does not have: `relaxed` gives a query that
 finds at least what the original finds, and search looks at the texts themselves.
+
+`tiers` says where words may stand for a hit to be more relevant than others.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ ANYTHING = Tagged("topic", "")  # stands for what every document has
 
 FTS5_COLUMNS: dict[QueryField | None, str] = {None: "{title text}", "title": "{title}", "lead": "{title lead}"}
 WEIGHTS: dict[QueryField | None, str] = {None: "", "title": "A", "lead": "AB"}
+TIERS: tuple[QueryField | None, ...] = ("title", "lead", None)  # where words stand, the most relevant first
 
 
 def minds_capitals(node: Node) -> bool:
@@ -33,6 +36,37 @@ def relaxed(node: Node) -> Node:
             return Or(tuple(relaxed(part) for part in parts))
         case In(field, inner):
             return In(field, relaxed(inner))
+        case _:
+            return node
+
+
+def minds_places(node: Node) -> bool:
+    """Whether the query asks where words stand beside each other: the index then only has candidates."""
+    return any(isinstance(part, Phrase | Near) for part in walk(node))
+
+
+def tiers(node: Node) -> tuple[Node, ...]:
+    """The query for titles, for titles and leads, for all: each without what those before it find."""
+    found: list[Node] = []
+    for field in TIERS:
+        narrowed = _narrowed(node, field) if field else node
+        if not found:
+            found, before = [narrowed], narrowed
+        elif narrowed != before:
+            found.append(And((narrowed, Not(before))))
+            before = narrowed
+    return tuple(found)
+
+
+def _narrowed(node: Node, field: QueryField) -> Node:
+    """The query with the words that it wants in this field; what it denies stays denied anywhere."""
+    match node:
+        case Term() | Phrase() | Near():
+            return In(field, node)
+        case And(parts):
+            return And(tuple(_narrowed(part, field) for part in parts))
+        case Or(parts):
+            return Or(tuple(_narrowed(part, field) for part in parts))
         case _:
             return node
 
@@ -86,24 +120,33 @@ def tsquery(node: Node | None, tags: Iterable[Iterable[str]]) -> str:
     """The same for PostgreSQL, to be cast to tsquery."""
     parts = [f"({' | '.join(words.lexeme_of_tag(tag) for tag in group)})" for group in tags]
     if node is not None:
-        parts.append(f"({_tsquery(node, '')})")
+        parts.append(f"({_tsquery(node, None)})")
     return " & ".join(parts) or words.lexeme_of_tag(words.ANY)
 
 
-def _tsquery(node: Node, weights: str) -> str:
+def _tsquery(node: Node, field: QueryField | None) -> str:
     match node:
         case Term() | Phrase() | Near():
-            return _tsquery_words(node, weights)
+            return _tsquery_leaf(node, field)
         case In(inside, inner):
-            return _tsquery(inner, WEIGHTS[inside])
+            return _tsquery(inner, inside)
         case Tagged():
             return words.lexeme_of_tag(tag_of(node))
         case Not(part):
-            return f"!({_tsquery(part, weights)})"
+            return f"!({_tsquery(part, field)})"
         case And(parts):
-            return " & ".join(f"({_tsquery(part, weights)})" for part in parts)
+            return " & ".join(f"({_tsquery(part, field)})" for part in parts)
         case Or(parts):
-            return " | ".join(f"({_tsquery(part, weights)})" for part in parts)
+            return " | ".join(f"({_tsquery(part, field)})" for part in parts)
+
+
+def _tsquery_leaf(node: Term | Phrase | Near, field: QueryField | None) -> str:
+    """Within a field the index says by its marks which documents have the words there; weights, where in it."""
+    if isinstance(node, Term):
+        return _lexeme(node, words.MARKS[field])
+    leaves = (node.left, node.right) if isinstance(node, Near) else (node,)
+    marked = [_lexeme(term, words.MARKS[field]) for leaf in leaves for term in terms_of(leaf)]
+    return " & ".join([*(marked if field else ()), f"({_tsquery_words(node, WEIGHTS[field])})"])
 
 
 def _tsquery_words(node: Term | Phrase | Near, weights: str) -> str:
@@ -111,8 +154,11 @@ def _tsquery_words(node: Term | Phrase | Near, weights: str) -> str:
         one, other = _tsquery_words(node.left, weights), _tsquery_words(node.right, weights)
         gaps = range(1, node.distance + 2)  # tsquery knows exact distances only
         return " | ".join(f"({a} <{gap}> {b})" for a, b in ((one, other), (other, one)) for gap in gaps)
-    lexemes = [f"'{folded(term)}':{'*' * term.prefix}{weights}".rstrip(":") for term in terms_of(node)]
-    return f"({' <-> '.join(lexemes)})"
+    return f"({' <-> '.join(_lexeme(term, weights=weights) for term in terms_of(node))})"
+
+
+def _lexeme(term: Term, mark: str = "", *, weights: str = "") -> str:
+    return f"'{mark}{folded(term)}':{'*' * term.prefix}{weights}".rstrip(":")
 
 
 # -- leaves -----------------------------------------------------------------------------------------------------------

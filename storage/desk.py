@@ -6,6 +6,7 @@ that a name which half of the press mentions costs no more than its own entries 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -13,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, exists, func, select, text
 
-from storage import compiling, words
+from storage import compiling, search, words
 from storage.dialects import chunks
 from storage.mapping import ARTICLE_COLUMNS, article_of, source_of, state_of
 from storage.reading import SourceOverview, judgements
@@ -27,11 +28,11 @@ from storage.schema import (
     StoryRow,
     VerdictRow,
 )
+from storage.search import Question
 from storage.times import UtcDateTime
 from watchfloor.briefs import Judgement, brief_of
 from watchfloor.model import Article, Brief
 
-DAY = 86_400
 COMPANY = 1_000  # of the newest articles that name a name: who else they name; 10 ms at a million articles
 
 
@@ -198,29 +199,19 @@ class Company:
     topics: tuple[Companion, ...]
 
 
-_INDEX = {
-    "sqlite": ("rowid", "article_words MATCH :match AND rowid >= :low AND rowid < :high"),
-    "postgresql": ("key", "words @@ CAST(:match AS tsquery) AND key + 0 >= :low AND key + 0 < :high"),
-}
-
-
 def days(connection: Connection, tag: str, since: date, until: date) -> dict[date, int]:
     """How many relevant articles have this tag, day by day in UTC (`until` excluded); days without one are 0."""
-    key, wanted = _INDEX[connection.dialect.name]
-    day = f"({key} >> {words.ID_BITS}) / {DAY}"
-    statement = f"SELECT {day} AS day, count(*) FROM article_words WHERE {wanted} GROUP BY 1"  # noqa: S608 - our words
-    rows = connection.execute(text(statement), _look_for(connection, tag, _key(since), _key(until)))
-    found = {date(1970, 1, 1) + timedelta(days=day): count for day, count in rows}
+    question = _about(connection, tag, _key(since), _key(until))
+    keys = search.newest(connection, question, question.match, words.LAST)
+    found = Counter(words.moment_of_key(key).date() for key in keys)
     every = (since + timedelta(days=number) for number in range((until - since).days))
-    return {day: found.get(day, 0) for day in every}
+    return {day: found[day] for day in every}
 
 
 def company(connection: Connection, tag: str) -> Company:
     """Who and what the newest relevant articles with this tag name, most often first."""
-    key, wanted = _INDEX[connection.dialect.name]
-    statement = f"SELECT {key} AS key FROM article_words WHERE {wanted} ORDER BY {key} DESC LIMIT {COMPANY}"  # noqa: S608
-    rows = connection.execute(text(statement), _look_for(connection, tag, 0, (1 << 63) - 1))
-    ids = [words.article_of_key(row.key) for row in rows]
+    question = _about(connection, tag, 0, words.LAST)
+    ids = [words.article_of_key(key) for key in search.newest(connection, question, question.match, COMPANY)]
     return Company(
         articles=len(ids),
         entities=_count_names(connection, ids, MentionRow.entity, func.max(MentionRow.kind)),
@@ -228,9 +219,10 @@ def company(connection: Connection, tag: str) -> Company:
     )
 
 
-def _look_for(connection: Connection, tag: str, low: int, high: int) -> dict[str, object]:
+def _about(connection: Connection, tag: str, low: int, high: int) -> Question:
     compiled = compiling.fts5 if connection.dialect.name == "sqlite" else compiling.tsquery
-    return {"match": compiled(None, [[words.RELEVANT], [tag]]), "low": low, "high": high}
+    match = compiled(None, [[words.RELEVANT], [tag]])
+    return Question(match, (match,), low, high, sliced=0, start=None)
 
 
 def _key(day: date) -> int:

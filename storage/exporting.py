@@ -7,6 +7,7 @@ what is found.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection, text
 
@@ -14,18 +15,13 @@ from storage import compiling, search, words
 from storage.dialects import chunks
 from storage.engine import Database
 from storage.schema import ArticleRow, SourceRow, VerdictRow
-from storage.search import Found
+from storage.search import LAST, Found
 from watchfloor.model import Clipping, Filters
 from watchfloor.query import Node
 
 AT_ONCE = 500  # articles; twice as many are no faster
+SLICE = 20_000  # articles whose keys are in memory at a time
 
-KEYS = {
-    "sqlite": """SELECT rowid AS key FROM article_words
-        WHERE article_words MATCH :match AND rowid >= :low AND rowid < :high ORDER BY rowid""",
-    "postgresql": """SELECT key FROM article_words
-        WHERE words @@ CAST(:match AS tsquery) AND key >= :low AND key < :high ORDER BY key""",
-}
 # Plain SQL that never changes: an IN list of SQLAlchemy's is put together anew for each batch, which takes longer than
 # to answer it.
 IDS = {
@@ -66,14 +62,14 @@ def export(database: Database, node: Node | None, filters: Filters) -> Iterator[
 
 
 def _true(connection: Connection, keys: Sequence[int], node: Node) -> list[int]:
-    return [one.key for one in search.true_of(connection, [Found(key, 0.0) for key in keys], node)]
+    return [one.key for one in search.true_of(connection, [Found(key) for key in keys], node)]
 
 
 def _keys(connection: Connection, node: Node | None, filters: Filters) -> Iterator[int]:
-    question = search.ask(connection, node, filters, start=None, by="date")
-    values = {"match": question.match, "low": question.low, "high": question.high}
-    streaming = connection.execution_options(yield_per=AT_ONCE)
-    yield from streaming.execute(text(KEYS[connection.dialect.name]), values).scalars()
+    """Slice by slice, since the index gives the newest first."""
+    question = replace(search.ask(connection, node, filters, start=None, by="date"), sliced=SLICE)
+    for part in reversed(list(search.slices(connection, question, growth=1))):
+        yield from reversed(search.newest(connection, part, part.match, LAST))
 
 
 def _clippings(connection: Connection, ids: Sequence[int]) -> Iterator[Clipping]:

@@ -20,6 +20,7 @@ from watchfloor.query import Node
 
 KINDS = ("topics", "entities", "publishers", "countries", "languages", "months")
 FACETED = 5_000  # matches; each takes 7 us on SQLite, three look-ups in indexes of a million articles
+ENOUGH = 300  # matches of a phrase, for which the archive is looked through slice by slice
 MOST = 20  # values of one kind that a list shows
 
 KEYS = {
@@ -54,10 +55,22 @@ def facets(database: Database, node: Node | None, filters: Filters, *, most: int
         if node is not None and compiling.minds_capitals(node):
             return _checked(connection, node, filters, most)
         question = search.ask(connection, node, filters, start=None, by="date")
+        if question.sliced:
+            return _newest(connection, question, most)
         total = search.count(connection, question)
         if total > FACETED:
             return _sampled(connection, node, filters, most, known=total if total <= search.COUNTED else None)
-        return _facets_of(connection, _keys(connection, question), most=most)
+        return _facets_of(connection, search.newest(connection, question, question.match, FACETED), most=most)
+
+
+def _newest(connection: Connection, question: Question, most: int) -> Facets:
+    """The facets of the newest matches where the index only has candidates: as many slices as say something."""
+    keys: list[int] = []
+    for part in search.slices(connection, question):
+        keys += search.newest(connection, part, part.match, FACETED - len(keys))
+        if len(keys) >= ENOUGH:
+            return _facets_of(connection, keys, most=most, partly=len(keys) == FACETED or part.low > question.low)
+    return _facets_of(connection, keys, most=most)
 
 
 def _sampled(connection: Connection, node: Node | None, filters: Filters, most: int, *, known: int | None) -> Facets:
@@ -70,22 +83,18 @@ def _sampled(connection: Connection, node: Node | None, filters: Filters, most: 
     *finer, coarsest = words.SAMPLES
     about = known or coarsest * search.count(connection, sample(coarsest))
     one_in = next((one_in for one_in in finer if about <= FACETED * one_in), coarsest)
-    keys = _keys(connection, sample(one_in))
+    few = sample(one_in)
+    keys = search.newest(connection, few, few.match, 2 * FACETED)  # twice: a sample's size is by chance
     return replace(_facets_of(connection, keys, most=most, one_in=one_in), total=known or len(keys) * one_in)
 
 
 def _checked(connection: Connection, node: Node, filters: Filters, most: int) -> Facets:
     """The facets of a query that asks for capitals: of the newest candidates those whose texts have them."""
     question = search.ask(connection, node, filters, start=None, by="date")
-    candidates = search.page_of(connection, question, search.CHECKED + 1, dense=False)
+    candidates, _, _ = search.page(connection, question, search.CHECKED + 1)
     true = search.true_of(connection, candidates[: search.CHECKED], node)
     partly = len(candidates) > search.CHECKED
     return _facets_of(connection, [one.key for one in true], most=most, partly=partly)
-
-
-def _keys(connection: Connection, question: Question) -> list[int]:
-    found = search.page_of(connection, question, 2 * FACETED, dense=False)  # twice: a sample's size is by chance
-    return [one.key for one in found]
 
 
 def _facets_of(

@@ -3,22 +3,30 @@
 One look-up in the full-text index answers words and filters alike (`storage.words` says how); only then are the
 articles of the page read. Newest first is the index's own order, so a page of a common word costs no more than one of
 a rare one. A query that asks for capitals is checked against the texts, candidate by candidate.
+
+Relevance is where the words stand: all of them in the title, else in title and lead, else anywhere; the newest of each
+first. So it is the index's order three times over, the same on both databases, and anybody can see why a hit is where
+it is. Ranking by how often a word is said in all would count each of its entries in the index, at each question anew.
+
+For phrases and NEAR the index has candidates only. They are looked at in slices of the archive, newest first, until the
+page is full: relevance is then within a slice, and the total is "at least".
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import ceil
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, text
+from sqlalchemy import Connection, Row, func, select, text
 from sqlalchemy.exc import OperationalError
 
 from storage import compiling, words
+from storage.dialects import chunks
 from storage.engine import Database
 from storage.names import names_of
 from storage.schema import ArticleRow, ArticleTopicRow, MentionRow, SourceRow, VerdictRow
@@ -28,94 +36,74 @@ from watchfloor.model import Filters, Hit, Hits
 from watchfloor.query import Document, Node, evaluate
 
 SECONDS = 2.0  # a query may take; the slowest honest one at a million articles takes a tenth
-COUNTED = 10_000  # matches; beyond, a search says "at least", and ranks the newest so many: .7 us each on SQLite
+COUNTED = 10_000  # matches; beyond, a search says "at least"
+FEW = 300  # matches of a slice that are all looked for at once, and then put in order
+# Articles of the newest slice, of which there is a page even of two words that half of the articles have: 10 ms on
+# SQLite, 50 on PostgreSQL, which reads each vector from beside its table.
+SLICES = {"sqlite": 50_000, "postgresql": 5_000}
 CHECKED = 2_000  # candidates whose text is read because of capitals
 CHECKED_AT_ONCE = 100
 LIMIT = 1_000  # hits of one page
+LAST = words.LAST
 
-# In both, what comes first has the smallest rank. Title, lead, text, tags: a word in a title says most, a tag nothing.
-SQLITE_DATE = """SELECT rowid AS key, 0.0 AS rank FROM article_words
-    WHERE article_words MATCH :match AND rowid >= :low AND rowid < :high
-    ORDER BY rowid DESC LIMIT :limit"""
+# SQLite numbers rows from the newest on (`words.row_of_key`). On PostgreSQL key + 0 keeps the planner from the
+# index of keys where it is to look for words; each text runs under one plan only, since PostgreSQL keeps the plan of a
+# text that it has seen often.
+_WANTED = {
+    "sqlite": """article_words MATCH :match
+        AND rowid > 9223372036854775807 - :high AND rowid <= 9223372036854775807 - :low""",
+    "postgresql": "words @@ CAST(:match AS tsquery) AND key + 0 >= :low AND key + 0 < :high",
+    "a slice": "words @@ CAST(:match AS tsquery) AND key >= :low AND key < :high",
+    "many": "words @@ CAST(:match AS tsquery) AND :low <= key AND key < :high",
+}
+_COUNT = "SELECT count(*) FROM (SELECT 1 FROM article_words WHERE {} LIMIT :limit) AS matches"
+_ROWS = "SELECT 9223372036854775807 - rowid AS key FROM article_words WHERE {} ORDER BY rowid LIMIT :limit"
+_KEYS = "SELECT key FROM article_words WHERE {} ORDER BY key DESC LIMIT :limit"
 STATEMENTS = {
     "sqlite": {
-        "count": """SELECT count(*) FROM (SELECT 1 FROM article_words
-            WHERE article_words MATCH :match AND rowid >= :low AND rowid < :high LIMIT :counted)""",
-        "date": SQLITE_DATE,
-        "dense date": SQLITE_DATE,
-        "relevance": """SELECT key, rank FROM (SELECT rowid AS key, bm25(article_words, 4.0, 2.0, 1.0, 0.0) AS rank
-                FROM article_words WHERE article_words MATCH :match AND rowid >= :low AND rowid < :high)
-            WHERE rank > :after_rank OR (rank = :after_rank AND key < :after_key)
-            ORDER BY rank, key DESC LIMIT :limit""",
-        "dense relevance": """SELECT key, rank FROM (
-                SELECT rowid AS key, bm25(article_words, 4.0, 2.0, 1.0, 0.0) AS rank FROM article_words
-                WHERE article_words MATCH :match AND rowid < :high AND rowid >= (
-                    SELECT rowid FROM article_words
-                    WHERE article_words MATCH :match AND rowid >= :low AND rowid < :high
-                    ORDER BY rowid DESC LIMIT 1 OFFSET :ranked - 1))
-            WHERE rank > :after_rank OR (rank = :after_rank AND key < :after_key)
-            ORDER BY rank, key DESC LIMIT :limit""",
+        "count": _COUNT.format(_WANTED["sqlite"]),
+        "newest": _ROWS.format(_WANTED["sqlite"]),
     },
-    # key + 0 keeps the planner from the index of keys where few match; each text runs under one plan only, since
-    # PostgreSQL keeps the plan of a text that it has seen often.
     "postgresql": {
-        "count": """SELECT count(*) FROM (SELECT 1 FROM article_words
-            WHERE words @@ CAST(:match AS tsquery) AND key + 0 >= :low AND key + 0 < :high
-            LIMIT :counted) AS matches""",
-        "date": """SELECT key, CAST(0 AS float8) AS rank FROM article_words
-            WHERE words @@ CAST(:match AS tsquery) AND key + 0 >= :low AND key + 0 < :high
-            ORDER BY key DESC LIMIT :limit""",
-        "dense date": """SELECT key, CAST(0 AS float8) AS rank FROM article_words
-            WHERE words @@ CAST(:match AS tsquery) AND key >= :low AND key < :high
-            ORDER BY key DESC LIMIT :limit""",
-        "relevance": """SELECT key, rank FROM (
-                SELECT key,
-                    -CAST(ts_rank(ARRAY[0.1, 0.0, 0.2, 1.0], words, CAST(:ranking AS tsquery)) AS float8) AS rank
-                FROM article_words
-                WHERE words @@ CAST(:match AS tsquery) AND key + 0 >= :low AND key + 0 < :high) AS ranked
-            WHERE rank > :after_rank OR (rank = :after_rank AND key < :after_key)
-            ORDER BY rank, key DESC LIMIT :limit""",
-        "dense relevance": """SELECT key, rank FROM (
-                SELECT key,
-                    -CAST(ts_rank(ARRAY[0.1, 0.0, 0.2, 1.0], words, CAST(:ranking AS tsquery)) AS float8) AS rank
-                FROM (SELECT key, words FROM article_words
-                    WHERE words @@ CAST(:match AS tsquery) AND key >= :low AND key < :high
-                    ORDER BY key DESC LIMIT :ranked) AS newest) AS ranked
-            WHERE rank > :after_rank OR (rank = :after_rank AND key < :after_key)
-            ORDER BY rank, key DESC LIMIT :limit""",
+        "count": _COUNT.format(_WANTED["postgresql"]),
+        "count a slice": _COUNT.format(_WANTED["a slice"]),
+        "newest": _KEYS.format(_WANTED["postgresql"]),
+        "newest of a slice": _KEYS.format(_WANTED["a slice"]),
+        "newest of many": _KEYS.format(_WANTED["many"]),
+        "among": """SELECT key FROM article_words
+            WHERE words @@ CAST(:match AS tsquery) AND key = ANY(CAST(:keys AS bigint[]))""",
     },
 }
-FIRST = float("-1e308")  # before every rank
-LAST = (1 << 63) - 1  # behind every key: both databases keep 64 bits
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A match: its key in the index and, by relevance, its rank."""
+    """A match: its key in the index, and in which of the question's tiers it is."""
 
     key: int
-    rank: float
+    tier: int = 0
 
     @property
     def after(self) -> str:
         """The opaque key of the page that begins behind this match."""
-        return f"{self.key:x}.{self.rank.hex()}"
+        return f"{self.key:x}.{self.tier:x}"
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A query in the index's terms: its expressions, bounds of the key (`high` excluded), order, and where to go on."""
+    """A query in the index's terms. `tiers`: expressions from the most relevant to all matches, each without those
+    before; by date the last alone. `high` is excluded. `sliced`: articles to which it is put at a time, 0 for all."""
 
     match: str
-    ranking: str
+    tiers: tuple[str, ...]
     low: int
     high: int
-    by: str
+    sliced: int
     start: Found | None
 
     def behind(self, found: Found) -> Question:
         """The same question, behind this match."""
-        return Question(self.match, self.ranking, self.low, self.high, self.by, found)
+        return replace(self, start=found)
 
 
 def search(database: Database, node: Node | None, filters: Filters, *, limit: int, after: str | None, by: str) -> Hits:
@@ -125,26 +113,26 @@ def search(database: Database, node: Node | None, filters: Filters, *, limit: in
         question = ask(connection, node, filters, start=start, by=by)
         if node is not None and compiling.minds_capitals(node):
             return _checked_page(connection, question, node, limit)
-        total = count(connection, question)
-        found = page_of(connection, question, limit + 1, dense=total > COUNTED)
-        page = found[:limit]
+        found, total, reached = page(connection, question, limit + 1)
+        shown = found[:limit]
         return Hits(
             total=min(total, COUNTED),
-            hits=_hits(connection, page, node),
-            after=page[-1].after if len(found) > limit else None,
-            total_exact=total <= COUNTED,
+            hits=_hits(connection, shown, node),
+            after=shown[-1].after if len(found) > limit else None,
+            total_exact=total <= COUNTED and reached is None,
+            reached=words.moment_of_key(reached) if reached else None,
         )
 
 
 def _read_after(after: str | None) -> Found | None:
     if after is None:
         return None
-    key, _, rank = after.partition(".")
+    key, _, tier = after.partition(".")
     try:
-        found = Found(int(key, 16), float.fromhex(rank))
-    except (ValueError, OverflowError):
-        found = Found(-1, 0.0)
-    if 0 <= found.key <= LAST:
+        found = Found(int(key, 16), int(tier, 16))
+    except ValueError:
+        found = Found(-1)
+    if 0 <= found.key <= LAST and 0 <= found.tier < len(compiling.TIERS):
         return found
     raise QueryError("--after is not a key that a search gave", hint="leave it out for the first page")
 
@@ -159,12 +147,15 @@ def ask(
     compiled = compiling.tsquery if connection.dialect.name == "postgresql" else compiling.fts5
     relaxed = compiling.relaxed(node) if node is not None else None
     tags = _tags(filters, _sources(connection, filters))
+    if sample > 1:
+        tags.append([words.sample_tag(sample)])
+    tiers = compiling.tiers(relaxed) if relaxed is not None and by == "relevance" else (relaxed,)
     return Question(
-        match=compiled(relaxed, [*tags, [words.sample_tag(sample)]] if sample > 1 else tags),
-        ranking=compiled(relaxed, ()),
+        match=compiled(relaxed, tags),
+        tiers=tuple(compiled(tier, tags) for tier in tiers),
         low=_bound(filters.since, 0),
         high=_bound(filters.until, LAST),
-        by=by if node is not None else "date",
+        sliced=SLICES[connection.dialect.name] if relaxed is not None and compiling.minds_places(relaxed) else 0,
         start=start,
     )
 
@@ -205,32 +196,66 @@ def _bound(moment: datetime | None, otherwise: int) -> int:
     return otherwise if moment is None else ceil(moment.timestamp()) << words.ID_BITS
 
 
+# -- slices of the archive --------------------------------------------------------------------------------------------
+
+
+def slices(connection: Connection, question: Question, *, growth: int = 2) -> Iterator[Question]:
+    """The question for one slice of the archive after the other, newest first, each so many times as large as the one
+    before; as it is if it need not be sliced."""
+    high = question.high
+    for cut in _cuts(connection, question.sliced, growth) if question.sliced else ():
+        if question.low < cut < high:
+            yield replace(question, low=cut, high=high)
+            high = cut
+    yield replace(question, high=high)
+
+
+def _cuts(connection: Connection, every: int, growth: int) -> list[int]:
+    """Keys that cut the archive, newest first: those of the moments at which each so many-th article came, so that they
+    stay where they are until there is another slice."""
+    last = connection.execute(select(func.max(ArticleRow.id))).scalar() or 0
+    ids, at, step = [], last // every * every, every
+    while at > 0:
+        ids.append(at)
+        at, step = at - step, step * growth
+    rows = [row for some in chunks(ids) for row in connection.execute(_CAME.where(ArticleRow.id.in_(some)))]
+    return sorted((words.key_of(row.first_seen, 0) for row in rows), reverse=True)
+
+
+_CAME = select(ArticleRow.first_seen)
+
+
+def page(connection: Connection, question: Question, limit: int) -> tuple[list[Found], int, int | None]:
+    """The next matches, how many there are in the slices that were looked at, and the key at which that ended; None if
+    it was the end of the archive."""
+    found: list[Found] = []
+    total, start = 0, question.start
+    for part in slices(connection, question):
+        few = _few(connection, part)
+        there = count(connection, part) if few is None else len(few)
+        total += there
+        if there and (start is None or start.key >= part.low):
+            found += _next_of(connection, part, limit - len(found), there, few)
+        if len(found) >= limit:
+            return found, total, part.low if part.low > question.low else None
+    return found, total, None
+
+
 # -- the index --------------------------------------------------------------------------------------------------------
 
 
-def _run(connection: Connection, statement: str, question: Question, limit: int) -> Sequence[Row[Any]]:
-    start = question.start
-    by_date = question.by == "date"
-    values = {
-        "match": question.match,
-        "low": question.low,
-        "high": min(question.high, start.key) if start and by_date else question.high,
-        "limit": limit,
-        "counted": COUNTED + 1,
-        "ranked": COUNTED,
-        "ranking": question.ranking,
-        "after_rank": start.rank if start else FIRST,
-        "after_key": start.key if start else 0,
-    }
-    return connection.execute(text(STATEMENTS[connection.dialect.name][statement]), values).all()
+def _run(connection: Connection, statement: str, match: str, **values: object) -> Sequence[Row[Any]]:
+    return connection.execute(text(STATEMENTS[connection.dialect.name][statement]), {"match": match, **values}).all()
 
 
 def count(connection: Connection, question: Question) -> int:
     """How many match, COUNTED + 1 for more than COUNTED; the same on every page."""
-    whole = Question(question.match, question.ranking, question.low, question.high, "count", None)
+    statement = "count"
     if connection.dialect.name == "postgresql":
         _plan(connection, by_key=False)
-    return int(_run(connection, "count", whole, 0)[0][0])
+        statement = "count a slice" if question.sliced else statement
+    rows = _run(connection, statement, question.match, low=question.low, high=question.high, limit=COUNTED + 1)
+    return int(rows[0][0])
 
 
 def _plan(connection: Connection, *, by_key: bool) -> None:
@@ -245,12 +270,65 @@ def _plan(connection: Connection, *, by_key: bool) -> None:
     )
 
 
-def page_of(connection: Connection, question: Question, limit: int, *, dense: bool) -> list[Found]:
-    """The next matches. `dense`: more than COUNTED are known to match."""
+def newest(connection: Connection, question: Question, match: str, limit: int, *, many: bool = False) -> list[int]:
+    """The keys of the newest that match this expression within the question's bounds; `many`: most of them do."""
+    statement = "newest"
     if connection.dialect.name == "postgresql":
-        _plan(connection, by_key=dense)
-    statement = f"dense {question.by}" if dense else question.by
-    return [Found(row.key, row.rank) for row in _run(connection, statement, question, limit)]
+        _plan(connection, by_key=many)
+        statement = "newest of many" if many else "newest of a slice" if question.sliced else statement
+    rows = _run(connection, statement, match, low=question.low, high=question.high, limit=limit)
+    return [row.key for row in rows]
+
+
+def _few(connection: Connection, part: Question) -> list[int] | None:
+    """All that match in a slice, if those are few: then they need not be looked for again."""
+    keys = newest(connection, part, part.match, FEW + 1) if part.sliced else []
+    return keys if part.sliced and len(keys) <= FEW else None
+
+
+def _next_of(connection: Connection, part: Question, limit: int, there: int, few: list[int] | None) -> list[Found]:
+    """The next matches of a slice in which so many are; `few`: these."""
+    if few is None and there <= FEW and len(part.tiers) > 1:
+        few = newest(connection, part, part.match, FEW)
+    if few is not None:
+        return [one for one in _in_tiers(connection, part, few) if _is_behind(one, part)][:limit]
+    found: list[Found] = []
+    for tier, match in enumerate(part.tiers):
+        rest = _rest_of(part, tier)
+        if rest is not None and len(found) < limit:
+            many = there > COUNTED and tier == len(part.tiers) - 1
+            keys = newest(connection, rest, match, limit - len(found), many=many)
+            found += [Found(key, tier) for key in keys]
+    return found
+
+
+def _rest_of(part: Question, tier: int) -> Question | None:
+    """What of a tier is still to come, None if nothing is."""
+    start = part.start
+    if start is None or start.key >= part.high or start.tier < tier:
+        return part
+    return replace(part, high=start.key) if start.tier == tier else None
+
+
+def _is_behind(found: Found, part: Question) -> bool:
+    rest = _rest_of(part, found.tier)
+    return rest is not None and found.key < rest.high
+
+
+def _in_tiers(connection: Connection, part: Question, keys: Sequence[int]) -> list[Found]:
+    """All matches of a slice that has few, each in the first tier that has it."""
+    tiers = dict.fromkeys(keys, len(part.tiers) - 1)
+    for tier in range(len(part.tiers) - 2, -1, -1):
+        tiers.update(dict.fromkeys(_among(connection, part, keys, part.tiers[tier]), tier))
+    return sorted((Found(key, tier) for key, tier in tiers.items()), key=lambda one: (one.tier, -one.key))
+
+
+def _among(connection: Connection, part: Question, keys: Sequence[int], match: str) -> Iterable[int]:
+    """Those of the keys, which are all matches of a slice, whose documents match this tier. FTS5 would walk there from
+    its first match for each of them; to walk through the slice once takes a hundredth."""
+    if connection.dialect.name == "sqlite":
+        return newest(connection, replace(part, low=min(keys), high=max(keys) + 1), match, FEW)
+    return [row.key for row in _run(connection, "among", match, keys=list(keys))]
 
 
 @contextmanager
@@ -288,16 +366,16 @@ def in_words() -> Iterator[None]:
 
 def _checked_page(connection: Connection, question: Question, node: Node, limit: int) -> Hits:
     """A page of a query that asks for capitals: candidates in order, each one's text looked at."""
-    page: list[Found] = []
+    true: list[Found] = []
     checked = 0
-    while checked < CHECKED and len(page) <= limit:
-        candidates = page_of(connection, question, CHECKED_AT_ONCE, dense=False)
-        page += true_of(connection, candidates, node)
+    while checked < CHECKED and len(true) <= limit:
+        candidates, _, _ = page(connection, question, CHECKED_AT_ONCE)
+        true += true_of(connection, candidates, node)
         checked += len(candidates)
         if len(candidates) < CHECKED_AT_ONCE:
-            return _checked_hits(connection, page, node, limit, go_on=None)
+            return _checked_hits(connection, true, node, limit, go_on=None)
         question = question.behind(candidates[-1])
-    return _checked_hits(connection, page, node, limit, go_on=question.start)
+    return _checked_hits(connection, true, node, limit, go_on=question.start)
 
 
 def _checked_hits(connection: Connection, found: list[Found], node: Node, limit: int, *, go_on: Found | None) -> Hits:

@@ -6,15 +6,17 @@ one look-up in one index. An article's key in the index begins with its date, so
 index's own order; the article's id is the key's lower half.
 
 SQLite: an FTS5 table without content (the text is in `articles` already): to take a document out, the very words that
-were put in have to be given again. VERSION says by which rule they were made; another rule means filling it anew.
-PostgreSQL: `title` weighs A, the lead B, the rest of the text D, and tags have no place.
+were put in have to be given again. Its rows are numbered from the newest on, see `row_of_key`.
+PostgreSQL: `title` weighs A, the lead B, the rest of the text D, and tags have no place. A word of the title stands
+there once more under a mark, a word of title or lead under another, since its index knows of no weights.
+VERSION says by which rule the index was filled; another rule means filling it anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import blake2s
 
@@ -25,14 +27,16 @@ from sqlalchemy import table as sql_table
 from storage.dialects import chunks, put
 from storage.names import names_of
 from storage.schema import ArticleRow, ArticleTopicRow, FacetRow, MentionRow, NoteRow, VerdictRow
-from watchfloor.query import LEAD_WORDS
+from watchfloor.query import LEAD_WORDS, QueryField
 from watchfloor.tokens import search_tokens
 
-VERSION = "2"  # raise it when the words, the tags or the key of a document change
+VERSION = "3"  # raise it when the words, the tags or the key of a document change
 MOST_WORDS = 15_900  # of a text: PostgreSQL counts places up to 16,383, title and gap included
 LONGEST_WORD = 100  # characters; longer ones are data, and a lexeme of PostgreSQL ends at 2,046 bytes
 TITLE_ROOM = 300  # places kept for a title on PostgreSQL (at most 250 words), so that no phrase runs into the text
 ID_BITS = 30
+LAST = (1 << 63) - 1  # behind every key: both databases keep 64 bits
+MARKS: dict[QueryField | None, str] = {None: "", "title": "^", "lead": "~"}  # of lexemes; no word begins so
 SAMPLES = (8, 64, 512)  # one document in so many is tagged, so that many matches can be counted by a few of them
 
 WORDS = sql_table("article_words", sql_column("key"), sql_column("words"))  # on PostgreSQL
@@ -63,6 +67,17 @@ def key_of(dated: datetime, article_id: int) -> int:
 def article_of_key(key: int) -> int:
     """The article's id."""
     return key & (1 << ID_BITS) - 1
+
+
+def moment_of_key(key: int) -> datetime:
+    """The article's date, to the second."""
+    return datetime.fromtimestamp(key >> ID_BITS, UTC)
+
+
+def row_of_key(key: int) -> int:
+    """The row on SQLite: the newest comes first. Walking backwards is no way out, since there FTS5 loses matches of
+    phrases and of NOT where a word has a long list (SQLite 3.40; two in 3,500 at a million articles)."""
+    return LAST - key
 
 
 def fold_words(words: str) -> tuple[str, ...]:
@@ -133,7 +148,8 @@ def add(connection: Connection, documents: Sequence[Document]) -> None:
 
 def insert_documents(connection: Connection, documents: Sequence[Document]) -> None:
     """Put documents in whose articles have their keys noted already."""
-    ordered = sorted(documents, key=lambda one: one.key)  # FTS5 writes a segment each time that the key steps back
+    # Newest first, as SQLite's rows: FTS5 writes a segment each time that the row steps back.
+    ordered = sorted(documents, key=lambda one: one.key, reverse=True)
     if not ordered:
         return
     if connection.dialect.name == "sqlite":
@@ -158,10 +174,10 @@ def remove(connection: Connection, article_ids: Iterable[int]) -> None:
     connection.execute(update(ArticleRow).where(ArticleRow.id.in_(ids)).values(word_key=None))
 
 
-_COLUMNS = "article_words (rowid, title, lead, text, tags) VALUES (:key, :title, :lead, :text, :tags)"
+_COLUMNS = "article_words (rowid, title, lead, text, tags) VALUES (:row, :title, :lead, :text, :tags)"
 _SQLITE_INSERT = f"INSERT INTO {_COLUMNS}"
 _SQLITE_DELETE = f"INSERT INTO {_COLUMNS}".replace("(rowid", "(article_words, rowid").replace(
-    "(:key", "('delete', :key"
+    "(:row", "('delete', :row"
 )
 _SET_KEY = update(ArticleRow).where(ArticleRow.id == bindparam("article")).values(word_key=bindparam("its_key"))
 _POSTGRES_INSERT = "INSERT INTO article_words (key, words) VALUES (:key, CAST(:words AS tsvector))"
@@ -169,7 +185,7 @@ _POSTGRES_INSERT = "INSERT INTO article_words (key, words) VALUES (:key, CAST(:w
 
 def _sqlite_row(one: Document) -> dict[str, object]:
     return {
-        "key": one.key,
+        "row": row_of_key(one.key),
         "title": " ".join(one.title),
         "lead": " ".join(one.lead),
         "text": " ".join(one.text),
@@ -178,7 +194,7 @@ def _sqlite_row(one: Document) -> dict[str, object]:
 
 
 def tsvector(one: Document) -> str:
-    """The document in PostgreSQL's own notation: 'word':1A,302B,377."""
+    """The document in PostgreSQL's own notation: 'word':1A,302B,377 '^word' '~word'."""
     places: dict[str, list[str]] = {}
     for place, word in enumerate(one.title, 1):
         places.setdefault(word, []).append(f"{min(place, TITLE_ROOM)}A")
@@ -186,7 +202,9 @@ def tsvector(one: Document) -> str:
         weight = "B" if place < LEAD_WORDS else ""
         places.setdefault(word, []).append(f"{TITLE_ROOM + 101 + place}{weight}")
     words = [f"'{word}':{','.join(at)}" for word, at in places.items()]
-    return " ".join([*words, *map(lexeme_of_tag, one.tags)])
+    title = [f"'{MARKS['title']}{word}'" for word in set(one.title)]
+    lead = [f"'{MARKS['lead']}{word}'" for word in {*one.title, *one.lead}]
+    return " ".join([*words, *title, *lead, *map(lexeme_of_tag, one.tags)])
 
 
 def lexeme_of_tag(tag: str) -> str:
@@ -252,7 +270,7 @@ def fill(connection: Connection) -> int:
     judged = connection.execute(
         select(VerdictRow.article_id)
         .join(ArticleRow, ArticleRow.id == VerdictRow.article_id)
-        .order_by(ArticleRow.dated)
+        .order_by(ArticleRow.dated.desc())
     ).scalars()
     count = 0
     for chunk in chunks(judged.all(), 200):

@@ -168,8 +168,90 @@ def test_a_word_in_the_title_counts_more(desk: Desk) -> None:
     ]
 
 
+FAR = "filler " * 200  # what follows is behind the lead
+
+
+@pytest.fixture
+def press(desk: Desk) -> Desk:
+    """Each article a day after the one before: where it says "grey wolves" is what its title says."""
+    texts = {
+        "grey-wolves-in-title": "Nothing.",
+        "grey-in-title": "Of wolves, grey wolves.",
+        "in-the-lead": "The grey wolves.",
+        "far-down": f"{FAR} grey wolves.",
+        "grey-wolves-again": "Nothing.",
+        "apart": f"Wolves that are grey. {FAR} grey wolves",
+        "denied": "The grey wolves howl.",
+    }
+    for name, text in texts.items():
+        desk.later(DAY).polls("gazette", entry(name, published=desk.now))
+        desk.reads(text)
+        desk.judges_as({f"https://gazette.example/{name}": ((), ())})
+    return desk
+
+
+RANKED = ["grey wolves again", "grey wolves in title", "apart", "in the lead", "grey in title", "far down"]
+
+
+@pytest.mark.parametrize("few", [0, 300], ids=["tier by tier", "each by itself"])
+@pytest.mark.parametrize("limit", [2, 20])
+def test_relevance_is_where_the_words_stand_and_then_the_date(
+    press: Desk, monkeypatch: pytest.MonkeyPatch, few: int, limit: int
+) -> None:
+    monkeypatch.setattr(search, "FEW", few)
+    assert pages(press, "grey wolves NOT howl", limit) == RANKED
+    assert pages(press, "(grey OR absent) wolves NOT howl", limit) == RANKED
+    assert pages(press, '"grey wolves" NOT howl', limit)[:2] == RANKED[:2]
+    assert pages(press, "title:grey title:wolves", limit) == RANKED[:2]
+
+
+@pytest.mark.parametrize("few", [0, 300], ids=["tier by tier", "each by itself"])
+@pytest.mark.parametrize("limit", [1, 2, 3, 20])
+def test_a_phrase_is_looked_for_slice_by_slice(
+    press: Desk, monkeypatch: pytest.MonkeyPatch, few: int, limit: int
+) -> None:
+    monkeypatch.setattr(search, "FEW", few)
+    monkeypatch.setattr(search, "SLICES", {"sqlite": 3, "postgresql": 3})
+    sliced = [["denied", "apart"], [RANKED[0], "in the lead", "far down"], ["grey wolves in title", "grey in title"]]
+    assert pages(press, '"grey wolves"', limit) == [title for part in sliced for title in part]
+    newest = [
+        "denied",
+        "apart",
+        "grey wolves again",
+        "far down",
+        "in the lead",
+        "grey in title",
+        "grey wolves in title",
+    ]
+    assert pages(press, '"grey wolves"', limit, by="date") == newest
+    assert [clip.title for clip in press.archive.export(parse('"grey wolves"'), EVERYTHING)] == newest[::-1]
+
+
+def test_what_was_not_looked_through_is_said(press: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "SLICES", {"sqlite": 3, "postgresql": 3})
+    monkeypatch.setattr(facets_room, "ENOUGH", 2)
+    hits = press.archive.search(parse('"grey wolves"'), EVERYTHING, limit=1, after=None, by="relevance")
+    assert (hits.total, hits.total_exact, hits.reached) == (2, False, NOON + HOUR + 6 * DAY)
+    hits = press.archive.search(parse('"grey wolves"'), EVERYTHING, limit=7, after=None, by="relevance")
+    assert (hits.total, hits.total_exact, hits.reached) == (7, True, None)
+    facets = press.archive.facets(parse('"grey wolves"'), EVERYTHING)
+    assert (facets.total, facets.partly) == (2, True)
+    assert press.archive.facets(parse('"wolves wolves"'), EVERYTHING) == Facets(total=0)
+
+
+def pages(desk: Desk, query: str, limit: int, by: str = "relevance") -> list[str]:
+    """The titles of all hits, page after page."""
+    after, seen = None, list[str]()
+    while True:
+        page = desk.archive.search(parse(query), EVERYTHING, limit=limit, after=after, by=by)
+        seen += titles(page)
+        after = page.after
+        if after is None:
+            return seen
+
+
 @pytest.mark.parametrize("by", ["date", "relevance"])
-@pytest.mark.parametrize("query", ["summit", "case:summit", None])
+@pytest.mark.parametrize("query", ["summit", '"summit"', "case:summit", None])
 def test_pages_follow_each_other_without_gap_or_repeat(desk: Desk, by: str, query: str | None) -> None:
     entries = [entry(f"summit-{n}", published=NOON - (n % 3) * HOUR) for n in range(7)]
     desk.works("gazette", *entries)
@@ -364,12 +446,29 @@ def test_the_rule_of_the_index_is_the_one_of_its_version() -> None:
         topics=("arms-control",),
         entities=("New START",),
     )
-    assert (VERSION, made.key) == ("2", key_of(NOON, 7))
+    assert (VERSION, made.key) == ("3", key_of(NOON, 7))
     assert (made.title, made.text) == (
         ("kyiv", "s", "a", "50", "lodz"),
         ("ca", "va", "2", "000", "u", "s", "troops", "киів"),
     )
     assert made.tags == tuple(sorted(PINNED))
+    assert {word for word in words.tsvector(made).split() if word[1] in "^~"} == {
+        *("'^kyiv'", "'^s'", "'^a'", "'^50'", "'^lodz'"),
+        *(
+            "'~kyiv'",
+            "'~s'",
+            "'~a'",
+            "'~50'",
+            "'~lodz'",
+            "'~ca'",
+            "'~va'",
+            "'~2'",
+            "'~000'",
+            "'~u'",
+            "'~troops'",
+            "'~киів'",
+        ),
+    }
     assert [words.sample_tag(one_in) for one_in in words.SAMPLES] == [
         "tage54873a4b6d0c073",
         "tagdf4f1a1b7bf6405f",

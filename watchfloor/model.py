@@ -519,12 +519,16 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """A page of hits. `after` is the key of the next page, None on the last; `total_exact` False: at least so many."""
+    """A page of hits. `after` is the key of the next page, None on the last; `total_exact` False: at least so many.
+
+    `reached`: the page and the total are of what was published since then; what is older follows. None: of all.
+    """
 
     total: int
     hits: tuple[Hit, ...] = field(default=())
     after: str | None = None
     total_exact: bool = True
+    reached: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

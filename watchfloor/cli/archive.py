@@ -59,7 +59,7 @@ def search(
         hits = archive.search(node, filters, limit=limit, after=after, by=by or ("relevance" if node else "date"))
         counted = archive.facets(node, filters) if facets else None
     if format == "json":
-        found = {"total": hits.total, "total_exact": hits.total_exact, "hits": hits.hits, "after": hits.after}
+        found = {name: getattr(hits, name) for name in ("total", "total_exact", "reached", "hits", "after")}
         print(as_json(found | ({"facets": counted} if counted else {})))
     elif format == "jsonl":
         for hit in hits.hits:
@@ -69,7 +69,8 @@ def search(
     else:
         print_hits(hits.hits, settings.zone)
         more = f", more with --after {hits.after}" if hits.after else ""
-        print(f"{'' if hits.total_exact else 'at least '}{hits.total} found{more}")
+        since = f" since {when(hits.reached, settings.zone)}" if hits.reached else ""
+        print(f"{'' if hits.total_exact else 'at least '}{hits.total} found{since}{more}")
         if counted:
             print_facets(counted)
     return DONE
