@@ -79,7 +79,7 @@ class Database:
             yield connection
 
     def close(self) -> None:
-        """Give back all connections."""
+        """Give back all connections. May be used again: the next transaction opens another."""
         self._reads.dispose()
 
 

@@ -121,6 +121,7 @@ async def cycle(floor: Floor, *, shard: Shard = WHOLE, everything: bool = False)
     report = Report()
     await watch(floor, report, shard=shard, everything=everything)
     await finish(floor, report, began)
+    floor.archive.rest()
     memory.give_back()
     return report
 

@@ -320,6 +320,10 @@ class Archive(Protocol):
         """Write down that a cycle ended well, and what it did."""
         ...
 
+    def rest(self) -> None:
+        """Give back what is held for speed alone, until somebody asks again."""
+        ...
+
     def keep_quiet(self, files: str, until: datetime | None) -> None:
         """Write down that all was done with these files of the user's, and when the next digest is to be written."""
         ...
