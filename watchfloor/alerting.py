@@ -103,13 +103,19 @@ def tell_rested(
     *,
     recent: Recent | None = None,
     names: Names | None = None,
+    idle_since: datetime | None = None,
 ) -> list[Alert]:
     """The updates that these stories call for, now that their last message has had its rest; never a first message."""
     return [
         alert
         for route in routes
         for alert in tell(
-            [state for state in states if route.name in state.told], [route], now, recent=recent, names=names
+            [state for state in states if route.name in state.told],
+            [route],
+            now,
+            recent=recent,
+            names=names,
+            idle_since=idle_since,
         )
     ]
 

@@ -483,9 +483,10 @@ def _teller(floor: Floor, now: datetime) -> Tell:
 def tell_rested(floor: Floor, report: Report) -> None:
     """What stories brought while their last message was too fresh for another."""
     now = floor.clock()
+    idle = alerting.idle_since(floor.archive.last_cycle(), now)
 
     def tell(states: Sequence[StoryState], recent: Recent) -> list[Alert]:
-        said = partial(alerting.tell_rested, states, floor.routes, now, recent=recent)
+        said = partial(alerting.tell_rested, states, floor.routes, now, recent=recent, idle_since=idle)
         return said(names=floor.matcher().watchlist.topics) if said() else []  # the list is read where it is needed
 
     _note_alerts(floor, report, floor.archive.settle_rested(tell, alerting.UPDATE_REST, now))
