@@ -14,7 +14,8 @@ from sqlalchemy import Connection, text
 from storage import compiling, search, words
 from storage.dialects import chunks
 from storage.engine import Database
-from storage.schema import ArticleRow, SourceRow, VerdictRow
+from storage.names import GIVEN, given, names_of
+from storage.schema import ArticleRow, ArticleTopicRow, MentionRow, SourceRow, VerdictRow
 from storage.search import LAST, Found
 from watchfloor.model import Clipping, Filters
 from watchfloor.query import Node
@@ -22,12 +23,6 @@ from watchfloor.query import Node
 AT_ONCE = 500  # articles; twice as many are no faster
 SLICE = 20_000  # articles whose keys are in memory at a time
 
-# Plain SQL that never changes: an IN list of SQLAlchemy's is put together anew for each batch, which takes longer than
-# to answer it.
-IDS = {
-    "sqlite": "(SELECT value FROM json_each(:ids))",
-    "postgresql": "(SELECT id FROM unnest(CAST(:ids AS bigint[])) AS given(id))",
-}
 ARTICLES = """SELECT a.id, a.title, a.url, a.source_id, s.publisher, s.country, v.language, a.authors, a.published,
         a.first_seen, a.grade, v.relevant, v.score, a.story_id, a.page_sha256, a.text
     FROM articles a JOIN sources s ON s.id = a.source_id JOIN verdicts v ON v.article_id = a.id
@@ -50,7 +45,6 @@ COLUMNS = (
     ArticleRow.page_sha256,
     ArticleRow.text,
 )
-NAMES = "SELECT article_id, {name} FROM {table} WHERE article_id IN {ids} ORDER BY article_id, position"
 
 
 def export(database: Database, node: Node | None, filters: Filters) -> Iterator[Clipping]:
@@ -73,18 +67,10 @@ def _keys(connection: Connection, node: Node | None, filters: Filters) -> Iterat
 
 
 def _clippings(connection: Connection, ids: Sequence[int]) -> Iterator[Clipping]:
-    given: dict[str, object] = {"ids": ids if connection.dialect.name == "postgresql" else str(ids)}
-    of_each = IDS[connection.dialect.name]
-    topics = _names(connection, NAMES.format(name="topic", table="article_topics", ids=of_each), given)
-    entities = _names(connection, NAMES.format(name="entity", table="mentions", ids=of_each), given)
-    rows = {row[0]: row for row in connection.execute(text(ARTICLES + of_each).columns(*COLUMNS), given).all()}
+    topics = names_of(connection, ArticleTopicRow.topic, ids)
+    entities = names_of(connection, MentionRow.entity, ids)
+    statement = text(ARTICLES + GIVEN[connection.dialect.name]).columns(*COLUMNS)
+    rows = {row[0]: row for row in connection.execute(statement, given(connection, ids)).all()}
     for id in ids:
         if row := rows.get(id):
             yield Clipping._make((*row[:13], topics.get(id, ()), entities.get(id, ()), *row[13:]))
-
-
-def _names(connection: Connection, statement: str, given: dict[str, object]) -> dict[int, list[str]]:
-    names: dict[int, list[str]] = {}
-    for id, name in connection.execute(text(statement), given).all():
-        names.setdefault(id, []).append(name)
-    return names

@@ -28,7 +28,7 @@ from sqlalchemy.exc import OperationalError
 from storage import compiling, words
 from storage.dialects import chunks
 from storage.engine import Database
-from storage.names import names_of
+from storage.names import GIVEN, given, names_of
 from storage.schema import ArticleRow, ArticleTopicRow, MentionRow, SourceRow, VerdictRow
 from storage.snippets import snippet
 from watchfloor.errors import ArchiveError, QueryError
@@ -407,27 +407,29 @@ def true_of(connection: Connection, candidates: Sequence[Found], node: Node) -> 
 # -- the articles -----------------------------------------------------------------------------------------------------
 
 
+ARTICLES = """SELECT a.id, a.title, a.url, a.source_id, s.publisher, a.published, a.first_seen, a.story_id, a.text,
+        v.score
+    FROM articles a JOIN sources s ON s.id = a.source_id JOIN verdicts v ON v.article_id = a.id WHERE a.id IN """
+COLUMNS = (
+    ArticleRow.id,
+    ArticleRow.title,
+    ArticleRow.url,
+    ArticleRow.source_id,
+    SourceRow.publisher,
+    ArticleRow.published,
+    ArticleRow.first_seen,
+    ArticleRow.story_id,
+    ArticleRow.text,
+    VerdictRow.score,
+)
+
+
 def _hits(connection: Connection, page: Sequence[Found], node: Node | None) -> tuple[Hit, ...]:
     ids = [words.article_of_key(one.key) for one in page]
     topics = names_of(connection, ArticleTopicRow.topic, ids)
     entities = names_of(connection, MentionRow.entity, ids)
-    rows = connection.execute(
-        select(
-            ArticleRow.id,
-            ArticleRow.title,
-            ArticleRow.url,
-            ArticleRow.source_id,
-            SourceRow.publisher,
-            ArticleRow.published,
-            ArticleRow.first_seen,
-            ArticleRow.story_id,
-            ArticleRow.text,
-            VerdictRow.score,
-        )
-        .join(SourceRow, SourceRow.id == ArticleRow.source_id)
-        .join(VerdictRow, VerdictRow.article_id == ArticleRow.id)
-        .where(ArticleRow.id.in_(ids))
-    )
+    statement = text(ARTICLES + GIVEN[connection.dialect.name]).columns(*COLUMNS)
+    rows = connection.execute(statement, given(connection, ids)).all()
     hits = {row.id: _hit(row, topics.get(row.id, ()), entities.get(row.id, ()), node) for row in rows}
     return tuple(hits[id] for id in ids if id in hits)
 
