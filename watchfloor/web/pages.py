@@ -233,7 +233,8 @@ class Pages:
         kind = "topic" if request.query_params.get("kind") == "topic" else "entity"
         until = self.desk.clock().date() + timedelta(days=1)
         counts = self.archive.days(words.tag(kind, _name(request)), until - DAYS, until)
-        drawn = charts.bars(counts, request.query_params.get("theme", "light"))
+        asked = request.query_params
+        drawn = charts.bars(counts, asked.get("theme", "light"), narrow="narrow" in asked)
         return Response(drawn, media_type="image/svg+xml", headers={"Content-Security-Policy": PICTURE})
 
     def sources(self, request: Request) -> Response:
