@@ -91,10 +91,8 @@ def _sampled(connection: Connection, node: Node | None, filters: Filters, most: 
 def _checked(connection: Connection, node: Node, filters: Filters, most: int) -> Facets:
     """The facets of a query that asks for capitals: of the newest candidates those whose texts have them."""
     question = search.ask(connection, node, filters, start=None, by="date")
-    candidates, _, _ = search.page(connection, question, search.CHECKED + 1)
-    true = search.true_of(connection, candidates[: search.CHECKED], node)
-    partly = len(candidates) > search.CHECKED
-    return _facets_of(connection, [one.key for one in true], most=most, partly=partly)
+    true, go_on = search.true_matches(connection, question, node, search.CHECKED)
+    return _facets_of(connection, [one.key for one in true], most=most, partly=go_on is not None)
 
 
 def _facets_of(

@@ -366,16 +366,28 @@ def in_words() -> Iterator[None]:
 
 def _checked_page(connection: Connection, question: Question, node: Node, limit: int) -> Hits:
     """A page of a query that asks for capitals: candidates in order, each one's text looked at."""
+    true, go_on = true_matches(connection, question, node, limit + 1)
+    return _checked_hits(connection, true, node, limit, go_on=go_on)
+
+
+def true_matches(
+    connection: Connection, question: Question, node: Node, wanted: int
+) -> tuple[list[Found], Found | None]:
+    """The next matches whose texts have the capitals; and the last candidate looked at, None if there was no other.
+
+    It ends when there are as many as wanted, CHECKED candidates were looked at, or half of the time is over.
+    """
     true: list[Found] = []
-    checked = 0
-    while checked < CHECKED and len(true) <= limit:
-        candidates, _, _ = page(connection, question, CHECKED_AT_ONCE)
+    checked, end = 0, time.monotonic() + SECONDS / 2
+    while len(true) < wanted and checked < CHECKED and time.monotonic() < end:
+        at_once = min(CHECKED_AT_ONCE, CHECKED - checked)
+        candidates, _, _ = page(connection, question, at_once)
         true += true_of(connection, candidates, node)
-        checked += len(candidates)
-        if len(candidates) < CHECKED_AT_ONCE:
-            return _checked_hits(connection, true, node, limit, go_on=None)
+        if len(candidates) < at_once:
+            return true, None
+        checked += at_once
         question = question.behind(candidates[-1])
-    return _checked_hits(connection, true, node, limit, go_on=question.start)
+    return true, question.start
 
 
 def _checked_hits(connection: Connection, found: list[Found], node: Node, limit: int, *, go_on: Found | None) -> Hits:
