@@ -148,14 +148,12 @@ class SqlArchive(Library):
 
     def keep_page(self, owner: str, collected: Collected) -> None:
         """See `ports.Archive`. Writes nothing if the article is no longer leased by `owner`."""
-        with self._database.write() as connection:
-            pages.keep_page(connection, owner, collected)
+        self.keep_pages(owner, [collected])
 
     def keep_pages(self, owner: str, collected: Sequence[Collected]) -> Sequence[None]:
         """See `ports.Archive`. One transaction."""
         with self._database.write() as connection:
-            for one in collected:
-                pages.keep_page(connection, owner, one)
+            pages.keep_pages(connection, owner, collected)
         return [None] * len(collected)
 
     def release_pages(self, owner: str, article_ids: Iterable[int]) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, select, update
+from sqlalchemy import Connection, Row, Table, and_, bindparam, delete, func, select, update
 
 from storage import words
 from storage.dialects import chunks, put
@@ -19,6 +19,8 @@ from storage.schema import ArticleRow, EntryKeyRow, EntryRow, RawPageRow, Source
 from watchfloor.model import Collected, Entry, PageJob, Source
 from watchfloor.ports import Shard
 
+ARTICLES: Table = ArticleRow.__table__
+COLLECT = WorkRow.stage == "collect"
 SQUEEZE = 1  # zlib's level: 1.8 ms a page for .23 of its size; the usual 6 takes 4.6 ms for .19
 
 
@@ -95,38 +97,60 @@ def entry_keys(connection: Connection, entry_ids: Sequence[int]) -> dict[int, li
     return keys
 
 
-def keep_page(connection: Connection, owner: str, collected: Collected) -> None:
-    """Store the text if the article is still leased by `owner`; what changed goes to be judged."""
-    mine = and_(WorkRow.article_id == collected.article_id, WorkRow.stage == "collect", WorkRow.owner == owner)
-    if connection.execute(select(WorkRow.article_id).where(mine).with_for_update()).one_or_none() is None:
-        return
-    before = connection.execute(
-        select(
-            ArticleRow.title,
-            ArticleRow.text,
-            ArticleRow.fetched_at,
-            ArticleRow.first_seen,
-            ArticleRow.source_id,
-            SourceRow.first_answer,
-        )
-        .join(SourceRow, SourceRow.id == ArticleRow.source_id)
-        .where(ArticleRow.id == collected.article_id)
-    ).one()
-    words.remove(connection, [collected.article_id])
-    values = _article_values(collected, before) | _keep_raw(connection, collected)
-    connection.execute(update(ArticleRow).where(ArticleRow.id == collected.article_id).values(values))
-    if collected.busy_host and collected.host_not_before:
-        keep_wait(connection, collected.busy_host, collected.host_not_before)
-    if collected.retry_at:
-        connection.execute(update(WorkRow).where(mine).values(due_at=collected.retry_at, owner=None, until=None))
-    else:
-        connection.execute(delete(WorkRow).where(mine))
-    if not _fold(connection, collected, before.source_id):
-        _queue_judging(connection, collected, before)
+def keep_pages(connection: Connection, owner: str, collected: Sequence[Collected]) -> None:
+    """Store the texts of those that are still leased by `owner`, all at once; what changed goes to be judged."""
+    held = _held(connection, owner, [one.article_id for one in collected])
+    mine = {one.article_id: one for one in collected if one.article_id in held}
+    before = _before(connection, mine)
+    words.remove(connection, mine)
+    _write(connection, [_article_values(one, before[id]) for id, one in mine.items()])
+    _keep_raw(connection, [one for one in mine.values() if one.raw is not None])
+    for one in mine.values():
+        if one.busy_host and one.host_not_before:
+            keep_wait(connection, one.busy_host, one.host_not_before)
+    _end_work(connection, mine)
+    folded = _fold(connection, mine)
+    _queue_judging(connection, [(one, before[id]) for id, one in mine.items() if id not in folded])
+
+
+def _held(connection: Connection, owner: str, ids: Iterable[int]) -> set[int]:
+    """In their order, so that two who keep the same pages do not wait for each other crosswise."""
+    held = select(WorkRow.article_id).where(WorkRow.stage == "collect", WorkRow.owner == owner)
+    return {
+        id
+        for chunk in chunks(sorted(ids))
+        for id in connection.execute(
+            held.where(WorkRow.article_id.in_(chunk)).order_by(WorkRow.article_id).with_for_update()
+        ).scalars()
+    }
+
+
+def _before(connection: Connection, ids: Iterable[int]) -> dict[int, Row[Any]]:
+    """What stood in the articles, and since when their sources answer."""
+    columns = (ArticleRow.id, ArticleRow.title, ArticleRow.text, ArticleRow.fetched_at, ArticleRow.first_seen)
+    joined = select(*columns, SourceRow.first_answer).join(SourceRow, SourceRow.id == ArticleRow.source_id)
+    return {row.id: row for chunk in chunks(ids) for row in connection.execute(joined.where(ArticleRow.id.in_(chunk)))}
+
+
+def _write(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    if rows:
+        values: dict[str, Any] = {name: bindparam(name) for name in rows[0] if name != "article"}
+        connection.execute(update(ARTICLES).where(ARTICLES.c.id == bindparam("article")).values(**values), rows)
+
+
+def _end_work(connection: Connection, mine: Mapping[int, Collected]) -> None:
+    """What is asked again later waits, the others are done."""
+    for id, one in mine.items():
+        if one.retry_at:
+            again = {"due_at": one.retry_at, "owner": None, "until": None}
+            connection.execute(update(WorkRow).where(WorkRow.article_id == id, COLLECT).values(again))
+    for chunk in chunks(id for id, one in mine.items() if not one.retry_at):
+        connection.execute(delete(WorkRow).where(WorkRow.article_id.in_(chunk), COLLECT))
 
 
 def _article_values(collected: Collected, before: Row[Any]) -> dict[str, Any]:
     return {
+        "article": collected.article_id,
         "title": collected.title,
         "text": collected.text,
         "text_from": collected.text_from,
@@ -143,46 +167,49 @@ def _article_values(collected: Collected, before: Row[Any]) -> dict[str, Any]:
     }
 
 
-def _keep_raw(connection: Connection, collected: Collected) -> dict[str, str]:
-    """Keep the page as it came; what its article remembers of it."""
-    if collected.raw is None:
-        return {}
-    digest = hashlib.sha256(collected.raw).hexdigest()
-    row = {
-        "article_id": collected.article_id,
-        "fetched_at": collected.at,
-        "size": len(collected.raw),
-        "digest": digest,
-        "html": zlib.compress(collected.raw, SQUEEZE),
-    }
-    put(connection, RawPageRow, [row], key=["article_id"])
-    return {"page_sha256": digest}
+def _keep_raw(connection: Connection, collected: Sequence[Collected]) -> None:
+    """Keep pages as they came, and what their articles remember of them."""
+    digests = {one.article_id: hashlib.sha256(one.raw or b"").hexdigest() for one in collected}
+    rows = [
+        {
+            "article_id": one.article_id,
+            "fetched_at": one.at,
+            "size": len(one.raw or b""),
+            "digest": digests[one.article_id],
+            "html": zlib.compress(one.raw or b"", SQUEEZE),
+        }
+        for one in collected
+    ]
+    put(connection, RawPageRow, rows, key=["article_id"])
+    _write(connection, [{"article": id, "page_sha256": digest} for id, digest in digests.items()])
 
 
-def _fold(connection: Connection, collected: Collected, source_id: str) -> bool:
-    """Whether an older article of the source has the same link and title: then this one stands for it no more."""
-    if collected.url is None:
-        return False
-    twin = connection.execute(
-        select(func.min(ArticleRow.id)).where(
-            ArticleRow.canonical_url == collected.url,
-            ArticleRow.source_id == source_id,
-            ArticleRow.title == collected.title,
-            ArticleRow.id < collected.article_id,
-            ArticleRow.duplicate_of.is_(None),
-        )
-    ).scalar()
-    if twin is None:
-        return False
-    connection.execute(update(ArticleRow).where(ArticleRow.id == collected.article_id).values(duplicate_of=twin))
-    connection.execute(delete(WorkRow).where(WorkRow.article_id == collected.article_id))
-    return True
+def _fold(connection: Connection, ids: Iterable[int]) -> set[int]:
+    """Those for which an older article of the source has the same link and title, which stands for them from now on."""
+    new, old = ARTICLES.alias("new"), ARTICLES.alias("old")
+    same = and_(
+        old.c.canonical_url == new.c.canonical_url,
+        old.c.source_id == new.c.source_id,
+        old.c.title == new.c.title,
+        old.c.id < new.c.id,
+        old.c.duplicate_of.is_(None),
+    )
+    twins = select(new.c.id, func.min(old.c.id).label("twin")).join(old, same).group_by(new.c.id)
+    found = [row for chunk in chunks(ids) for row in connection.execute(twins.where(new.c.id.in_(chunk))).all()]
+    _write(connection, [{"article": row.id, "duplicate_of": row.twin} for row in found])
+    for chunk in chunks(row.id for row in found):
+        connection.execute(delete(WorkRow).where(WorkRow.article_id.in_(chunk)))
+    return {row.id for row in found}
 
 
-def _queue_judging(connection: Connection, collected: Collected, before: Row[Any]) -> None:
+def _queue_judging(connection: Connection, kept: Sequence[tuple[Collected, Row[Any]]]) -> None:
     """Judge what is new; a page asked again that says the same only goes back into the index."""
-    if before.fetched_at is not None and (before.title, before.text) == (collected.title, collected.text):
-        words.add(connection, list(words.stored(connection, [collected.article_id], indexed=False)))
-        return
-    row = {"article_id": collected.article_id, "stage": "judge", "due_at": collected.at, "attempts": 0}
-    put(connection, WorkRow, [{**row, "owner": None, "until": None}], key=["article_id", "stage"])
+    same = [
+        one.article_id
+        for one, before in kept
+        if before.fetched_at is not None and (before.title, before.text) == (one.title, one.text)
+    ]
+    words.add(connection, list(words.stored(connection, same, indexed=False)))
+    waiting = {"stage": "judge", "attempts": 0, "owner": None, "until": None}
+    rows = [waiting | {"article_id": one.article_id, "due_at": one.at} for one, _ in kept if one.article_id not in same]
+    put(connection, WorkRow, rows, key=["article_id", "stage"])

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from watchfloor import __version__
 from watchfloor.settings import Settings
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from watchfloor.watchlist import Watchlist
     from watchfloor.web.guard import Guard
 
+T = TypeVar("T")
 
 _SECRETS = re.compile(r"^\s*(?:export\s+)?(?:APPRISE_URLS|\w*PASSWORD|\w*PROXY|\w*PING_URL|\w+=.*:.+@)", re.MULTILINE)
 
@@ -208,6 +210,17 @@ def rests(settings: Settings) -> Rest | None:
     return rest(url, digest_of_files(settings), now(), Report().as_json())
 
 
+def _once(make: Callable[[], T]) -> Callable[[], T]:
+    """Makes it when it is first asked for; other threads that ask wait for the same."""
+    lock, made = threading.Lock(), cache(make)
+
+    def get() -> T:
+        with lock:
+            return made()
+
+    return get
+
+
 @asynccontextmanager
 async def open_floor(settings: Settings, watcher: Watcher | None = None) -> AsyncIterator[Floor]:
     """All that a cycle works with.
@@ -222,8 +235,8 @@ async def open_floor(settings: Settings, watcher: Watcher | None = None) -> Asyn
     files = digest_of_files(settings)
     with _known_archive(settings) as known:
         unchanged = known is not None and known.knows(files)
-    matcher = cache(partial(load_matcher, settings))
-    namer = cache(lambda: load_namer(settings, matcher().watchlist))
+    matcher = _once(partial(load_matcher, settings))
+    namer = _once(lambda: load_namer(settings, matcher().watchlist))
     listed: Sequence[Source] = ()
     if not unchanged:
         listed = load_sources(settings)
