@@ -63,11 +63,4 @@ def test_workers_share_one_archive_and_one_is_killed(tmp_path: Path, workers: in
     assert len(told) == len(set(told)) == 1
     asked = pages(paper)
     assert len(asked) == len(first)
-    assert sum(asked.values()) <= len(asked) + environment_pages(
-        environment
-    )  # again only what the dead one had in hand
-
-
-def environment_pages(environment: Mapping[str, str]) -> int:
-    """How many pages a worker may have asked for without having kept them: its connections to the one host."""
-    return int(environment["WATCHFLOOR_HOST_CONNECTIONS"])
+    assert max(asked.values()) <= 2  # again only what the dead one had in hand, and by one of the others
