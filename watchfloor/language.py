@@ -46,7 +46,7 @@ def identify(title: Folded, text: Folded, declared: str | None = None) -> str:
 
 
 def _is_english(folded: str) -> bool:
-    return sum(word in _ENGLISH for word in folded.split()) * _ENGLISH_SHARE >= folded.count(" ")
+    return sum(map(_ENGLISH.__contains__, folded.split())) * _ENGLISH_SHARE >= folded.count(" ")
 
 
 def _scores(sample: str) -> dict[str, float]:

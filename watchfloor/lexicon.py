@@ -6,6 +6,7 @@ a * has no blank at its end.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -89,44 +90,37 @@ class Patterns:
     uses: Sequence[Use]
     open_forms: frozenset[int]  # of terms with a *: found up to the end of the word
     lengths: Sequence[int]  # of each form, blanks included
-    neighbours: frozenset[int]  # the forms that conditions and rules ask for
-    by_language: Mapping[str, Mapping[int, Sequence[int]]]  # form -> its hits, but for the start
+    by_language: Mapping[str, Sequence[Sequence[int]]]  # of each form its hits, but for the start
 
-    def search(self, haystack: str, language: str) -> tuple[list[int], dict[int, list[int]]]:
-        """The hits in a folded text, in order; and where each form that conditions ask for begins."""
-        open_forms, neighbours, forms = self.open_forms, self.neighbours, self.by_language[language]
+    def search(self, haystack: str, language: str) -> tuple[list[int], Mapping[int, Sequence[int]]]:
+        """The hits in a folded text, in order; and where each form begins."""
+        open_forms, forms = self.open_forms, self.by_language[language]
         hits: list[int] = []
-        places: dict[int, list[int]] = {}
+        places: defaultdict[int, list[int]] = defaultdict(list)
         for form, start, end in self.automaton.find_matches_as_indexes(haystack, overlapping=True):
-            if form in forms:
+            places[form].append(start)
+            if uses := forms[form]:
                 first = start << START_BITS
                 if form in open_forms:  # as if the rest of the word belonged to the form
                     first -= min(haystack.index(" ", end) + 1 - end, LONGEST - (end - start)) << USE_BITS
-                for hit in forms[form]:
+                for hit in uses:
                     hits.append(first + hit)
-            if form in neighbours:
-                if form in places:
-                    places[form].append(start)
-                else:
-                    places[form] = [start]
         hits.sort()
         return hits, places
 
 
-class _ByLanguage(dict[str, Mapping[int, Sequence[int]]]):
+class _ByLanguage(dict[str, Sequence[Sequence[int]]]):
     """Made for a language when it is first spoken: most desks hear two of the seven."""
 
     def __init__(self, forms: Mapping[str, Sequence[int]], uses: Sequence[Use]) -> None:
         self._forms, self._uses = forms, uses
 
-    def __missing__(self, language: str) -> Mapping[int, Sequence[int]]:
+    def __missing__(self, language: str) -> Sequence[Sequence[int]]:
         spoken = [use.language in (None, language) for use in self._uses]
-        found: dict[int, Sequence[int]] = {}
-        for form, (pattern, uses) in enumerate(self._forms.items()):
-            lacking = LONGEST - min(len(pattern), LONGEST) << USE_BITS
-            if some := [lacking + use for use in uses if spoken[use]]:
-                found[form] = some
-        self[language] = found
+        found = self[language] = [
+            [(LONGEST - min(len(pattern), LONGEST) << USE_BITS) + use for use in uses if spoken[use]]
+            for pattern, uses in self._forms.items()
+        ]
         return found
 
 
@@ -153,7 +147,6 @@ class _Forms:
         self.numbers: dict[str, int] = {}
         self.uses: list[Use] = []
         self.used: list[list[int]] = []  # form -> its uses
-        self.neighbours: set[int] = set()
 
     def number(self, form: str, *, opened: bool) -> int:
         pattern = f" {form}" if opened and len(form) >= PREFIX_AT_LEAST else f" {form} "
@@ -161,12 +154,6 @@ class _Forms:
             self.numbers[pattern] = len(self.numbers)
             self.used.append([])
         return self.numbers[pattern]
-
-    def neighbour(self, form: str, *, opened: bool) -> int:
-        """The number of a form whose places matter."""
-        number = self.number(form, opened=opened)
-        self.neighbours.add(number)
-        return number
 
     def patterns(self) -> Patterns:
         """All of them, compiled."""
@@ -176,7 +163,6 @@ class _Forms:
             uses=self.uses,
             open_forms=frozenset(n for pattern, n in self.numbers.items() if not pattern.endswith(" ")),
             lengths=[len(pattern) for pattern in patterns],
-            neighbours=frozenset(self.neighbours),
             by_language=_ByLanguage(dict(zip(patterns, self.used, strict=True)), self.uses),
         )
 
@@ -230,7 +216,7 @@ class _Compiler:
         """The forms of a word that `needs`, `not` or a rule looks for."""
         if text not in self.known:
             opened = text.endswith("*")
-            self.known[text] = frozenset(self.terms.neighbour(form, opened=opened) for form in forms(text))
+            self.known[text] = frozenset(self.terms.number(form, opened=opened) for form in forms(text))
         return self.known[text]
 
     def triggers(self, node: query.Node) -> frozenset[int]:
@@ -239,7 +225,7 @@ class _Compiler:
 
     def trigger(self, term: query.Term) -> Iterator[int]:
         for form in forms(term.text, exact=True):
-            yield self.terms.neighbour(form, opened=term.prefix)
+            yield self.terms.number(form, opened=term.prefix)
 
 
 def _members(watchlist: Watchlist) -> Iterator[tuple[Item, Spelling]]:

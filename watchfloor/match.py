@@ -56,7 +56,7 @@ class _Found:
     shouting: bool  # all capitals, so that capitals say nothing
     lead_end: int
     hits: Sequence[int]
-    places: Mapping[int, Sequence[int]]  # where each form that conditions ask for begins
+    places: Mapping[int, Sequence[int]]  # where each form begins
     group_hits: Sequence[int]  # down to the lead's end
     forms: frozenset[int] = frozenset()  # of `places`
     names: list[_Kept] = field(default_factory=list)
@@ -129,7 +129,9 @@ class Matcher:
         ends = [end for _, end in harmless]
         for hit in found.group_hits:
             start, end, use = hit >> START_BITS, end_of(hit), uses[hit & ONE_USE]
-            if (use.plain or _holds(use, start, end, terms, found, fields)) and not _inside(harmless, ends, start, end):
+            if harmless and _inside(harmless, ends, start, end):
+                continue
+            if use.plain or _holds(use, start, end, terms, found, fields):
                 found.groups[use.item.number].append((start, end))
 
     # what it adds up to

@@ -21,7 +21,6 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 
-_SPACES = re.compile("  +")
 _UNEVEN = re.compile(r"  +|[^\x00-\x7f]")  # what may fold to another length
 _WORD = re.compile("[^ ]+")
 # Letters that Unicode does not take apart, as people type them who lack the key.
@@ -126,9 +125,11 @@ class Folded:
 
 def fold(text: str) -> Folded:
     """Fold a text of any length; never raises."""
-    spaced = "  " in text
-    folded, even = _fold(_SPACES.sub(" ", text) if spaced else text)
-    return Folded(text, f" {folded} ", even and not spaced)
+    single = text
+    while "  " in single:
+        single = single.replace("  ", " ")
+    folded, even = _fold(single)
+    return Folded(text, f" {folded} ", even and len(single) == len(text))
 
 
 def search_tokens(text: str) -> list[str]:
@@ -167,18 +168,20 @@ class Sentences:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._lines: dict[int, list[int]] = {}  # where a line begins -> where its sentences begin, and the line's end
+        self._begin = self._end = 0  # of the sentence that was asked for last: what is asked for next is often in it
 
     def at(self, offset: int) -> str:
         """The sentence that holds this place, without the blanks around it."""
-        line = self._text.rfind("\n", 0, offset) + 1
-        if line not in self._lines:
-            self._lines[line] = self._bounds(line)
-        bounds = self._lines[line]
-        number = min(bisect_right(bounds, offset), len(bounds) - 1)
-        return self._text[bounds[number - 1] : bounds[number]].strip()
+        if not self._begin <= offset < self._end:
+            self._find(offset)
+        return self._text[self._begin : self._end].strip()
 
-    def _bounds(self, line: int) -> list[int]:
-        end = self._text.find("\n", line)
+    def _find(self, offset: int) -> None:
+        begin, end = self._text.rfind("\n", 0, offset) + 1, self._text.find("\n", offset)
         end = len(self._text) if end < 0 else end
-        return [line, *(match.end() for match in _SENTENCE_END.finditer(self._text, line, end)), end]
+        for match in _SENTENCE_END.finditer(self._text, begin, end):
+            if match.end() > offset:
+                end = match.end()
+                break
+            begin = match.end()
+        self._begin, self._end = begin, end
