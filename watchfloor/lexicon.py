@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 from typing import NamedTuple
 
 from ahocorasick_rs import AhoCorasick, Implementation
@@ -167,6 +168,9 @@ class _Forms:
         )
 
 
+_NO_WORDS: frozenset[int] = frozenset()
+
+
 class _Compiler:
     def __init__(self, watchlist: Watchlist) -> None:
         self.watchlist = watchlist
@@ -174,6 +178,7 @@ class _Compiler:
         self.terms = _Forms()
         self.groups = _Forms()
         self.known: dict[str, frozenset[int]] = {}
+        self.forms = cache(forms)  # names of weapons are in several groups
 
     def lexicon(self) -> Lexicon:
         watchlist = self.watchlist
@@ -204,13 +209,17 @@ class _Compiler:
             language,
             not (spelling.case or spelling.needs or spelling.excludes),
             _letters(spelling.text) if spelling.case else "",
-            frozenset(number for word in spelling.needs for number in self.word(word)),
-            frozenset(number for word in spelling.excludes for number in self.word(word)),
+            self.words(spelling.needs),
+            self.words(spelling.excludes),
         )
         known = self.groups if item.layer is Layer.GROUP else self.terms
-        for form in forms(spelling.text, language=language, exact=spelling.exact):
+        english = language in (None, ENGLISH)
+        for form in self.forms(spelling.text, language=ENGLISH if english else language, exact=spelling.exact):
             known.used[known.number(form, opened=spelling.text.endswith("*"))].append(len(known.uses))
         known.uses.append(use)
+
+    def words(self, texts: Sequence[str]) -> frozenset[int]:
+        return frozenset().union(*map(self.word, texts)) if texts else _NO_WORDS
 
     def word(self, text: str) -> frozenset[int]:
         """The forms of a word that `needs`, `not` or a rule looks for."""

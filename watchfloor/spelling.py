@@ -49,23 +49,24 @@ def forms(term: str, *, language: str | None = None, exact: bool = False) -> set
 
     `exact`: only as written. Plurals and spelling are varied for English alone (`language` None or "en").
     """
-    words = tuple(search_tokens(term))
+    folded = fold(term).text.strip()
+    words = tuple(folded.split())
     if not words:
         return set()
-    written = {" ".join(words), fold(term).text.strip(), *_dotted(term)}
+    written = {" ".join(words), folded, *_dotted(term)}
     if exact:
         return written
-    spellings = {words} | {tuple(search_tokens(joined)) for joined in _joined(term)}
+    spellings = [words, *_joined(term)]
     if language in (None, ENGLISH):
-        spellings = {form for words in spellings for form in _respelled(words)}
-        spellings |= {form for words in spellings for form in _counted(words)}
-    return written | {" ".join(words) for words in spellings}
+        spellings = [form for words in spellings for form in product(*map(_spellings, words))]
+        spellings += [form for words in spellings for form in _counted(words)]
+    return written.union(map(" ".join, spellings))
 
 
-def _joined(term: str) -> Iterator[str]:
+def _joined(term: str) -> Iterator[tuple[str, ...]]:
     """cease-fire -> ceasefire, F-16 -> F16."""
-    if re.search(r"\w-\w", term):
-        yield term.replace("-", "")
+    if "-" in term and re.search(r"\w-\w", term):
+        yield tuple(search_tokens(term.replace("-", "")))
 
 
 def _dotted(term: str) -> Iterator[str]:
@@ -82,10 +83,6 @@ _ACRONYM = re.compile(r"[A-Z]{2}")
 
 def _is_acronym(word: str) -> bool:
     return 2 <= len(word) <= 4 and word.isascii() and word.isalpha() and word.isupper()
-
-
-def _respelled(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    return product(*(_spellings(word) for word in words))
 
 
 @cache
@@ -112,6 +109,7 @@ def _counted(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         yield (*head, last[:-1])
 
 
+@cache
 def _plural(word: str) -> str:
     if word.endswith("man"):
         return word[:-3] + "men"
