@@ -8,10 +8,12 @@ from textwrap import dedent
 
 import pytest
 
+from watchfloor import wiring
 from watchfloor.countries import countries
-from watchfloor.errors import WatchlistError
+from watchfloor.errors import WatchlistError, WatchlistErrors
 from watchfloor.match import Matcher
 from watchfloor.query import And, Not, Tagged, Term
+from watchfloor.settings import load as load_settings
 from watchfloor.settings import shipped
 from watchfloor.spelling import forms
 from watchfloor.watchlist import Entity, Keyword, NearRule, Spelling, Watchlist, load, parse
@@ -181,6 +183,53 @@ def test_a_fault_is_named_with_its_place(content: str, error: str) -> None:
     assert error in str(caught.value)
 
 
+def test_all_faults_are_said_at_once_in_the_order_of_the_file() -> None:
+    slips = (
+        ("weight: 3\n    keywords", "wieght: 3\n    keywords"),
+        ("term: draft", "term: '?!'"),
+        ("near: [forces, moves]", "near: [forces, movse]"),
+        ("warhead AND -movie", "warhead AND"),
+        ("kind: treaty", "kind: treatise"),
+    )
+    content = SMALL
+    for right, wrong in slips:
+        content = content.replace(right, wrong, 1)
+    with pytest.raises(WatchlistErrors) as caught:
+        parse(content)
+    assert [(fault.line, fault.hint) for fault in caught.value.faults] == [
+        (5, "did you mean weight?"),
+        (8, None),
+        (17, "did you mean moves?"),
+        (18, "operators stand between words; quote a literal AND"),
+        (22, "did you mean treaty?"),
+    ]
+    assert str(caught.value).splitlines()[0].startswith("watchlist.yaml:5:5: there is no key 'wieght' here")
+
+
+def test_a_thousand_faults_are_not_printed_one_and_all() -> None:
+    wrong = "".join(f"  - {{name: Firm {number}, kind: frim}}\n" for number in range(1_000))
+    with pytest.raises(WatchlistErrors) as caught:
+        parse(SMALL + wrong)
+    assert len(caught.value.faults) == 1_000
+    assert str(caught.value).endswith("\nand 980 more")
+
+
+@pytest.mark.parametrize(
+    ("content", "place", "hint"),
+    [
+        ("threshold: 4\ntopics:\n\t- id: a\n", (3, 1), "indent with blanks, not with tabs"),
+        ('threshold: 4\ntopics: ["one, two]\n\nrules: []\n', (2, 10), "this quotation mark is never closed"),
+        ("threshold: 4\ntopics:\n  - id: a\n   name: b\n", (4, 4), "look at the indentation"),
+    ],
+)
+def test_what_is_not_yaml_is_named_where_it_begins(content: str, place: tuple[int, int], hint: str) -> None:
+    with pytest.raises(WatchlistError) as caught:
+        parse(content)
+    assert (caught.value.line, caught.value.column) == place
+    assert caught.value.hint
+    assert caught.value.hint.startswith(hint)
+
+
 def test_a_rule_in_a_block_names_the_column_of_the_query() -> None:
     content = change(
         '{query: "warhead AND -movie", topic: arms-control}', "query: |\n      (a OR b\n    topic: arms-control"
@@ -194,7 +243,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(WatchlistError, match=r"none\.yaml: cannot be read: No such file"):
         load(tmp_path / "none.yaml")
     (tmp_path / "bad.yaml").write_bytes(b"threshold: \xff")
-    with pytest.raises(WatchlistError, match=r"bad\.yaml: is not UTF-8 text"):
+    with pytest.raises(WatchlistError, match=r"bad\.yaml:1: is not UTF-8 text \(save it as UTF-8\)"):
         load(tmp_path / "bad.yaml")
 
 
@@ -263,8 +312,9 @@ def test_the_shipped_list_loads_quickly() -> None:
 
 
 def _seconds_to_load() -> float:
+    settings = load_settings(watchlist=shipped("watchlist.yaml"))
     began = time.process_time()
-    load(shipped("watchlist.yaml"))
+    wiring.load_watchlist(settings)
     return time.process_time() - began
 
 

@@ -59,6 +59,16 @@ class ConfigurationError(WatchfloorError):
         text = f"{where}: {self.reason}" if where else self.reason
         return f"{text} ({self.hint})" if self.hint else text
 
+    @property
+    def faults(self) -> tuple[ConfigurationError, ...]:
+        """One by one what is wrong; there may be several at once, see Together."""
+        return (self,)
+
+    def as_json(self) -> dict[str, object]:
+        """What a check prints of a fault."""
+        place = {"path": self.path, "line": self.line, "column": self.column}
+        return {**place, "reason": self.reason, "hint": self.hint}
+
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (type(self), self.reason, self.path, self.line, self.column, self.hint))
 
@@ -90,42 +100,50 @@ class QueryError(ConfigurationError):
 class AlertsError(ConfigurationError):
     """The alerts file does not say what it should. Never carries an Apprise URL: they hold secrets."""
 
-    @property
-    def faults(self) -> tuple[AlertsError, ...]:
-        """One by one what is wrong; there may be several at once, see AlertsErrors."""
-        return (self,)
 
+class Together(ConfigurationError):
+    """All that is wrong with a file, a line each; `faults` has them one by one, in the order of the file."""
 
-class AlertsErrors(AlertsError):
-    """All that is wrong with the alerts file, a line each; `faults` has them one by one, in the order of the file."""
+    SHOWN = 20
 
-    def __init__(self, faults: Iterable[AlertsError]) -> None:
+    def __init__(self, faults: Iterable[ConfigurationError]) -> None:
         self._faults = tuple(sorted(faults, key=lambda one: one.line or 0))
-        super().__init__("\n".join(map(str, self._faults)))
+        more = [f"and {len(self._faults) - self.SHOWN} more"] if len(self._faults) > self.SHOWN else []
+        super().__init__("\n".join([*map(str, self._faults[: self.SHOWN]), *more]))
 
     @property
-    def faults(self) -> tuple[AlertsError, ...]:
+    def faults(self) -> tuple[ConfigurationError, ...]:
         """One by one what is wrong."""
         return self._faults
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (AlertsErrors, (self._faults,))
+        return (type(self), (self._faults,))
+
+
+class AlertsErrors(Together, AlertsError):
+    """Several at once."""
+
+
+class WatchlistErrors(Together, WatchlistError):
+    """Several at once."""
 
 
 class Faults:
-    """Gathers what is wrong with the alerts file, so that all of it is said at once.
+    """Gathers what is wrong with a file, so that all of it is said at once.
 
     `with faults:` keeps what is raised inside, and goes on.
     """
 
-    def __init__(self) -> None:
-        self._found: list[AlertsError] = []
+    def __init__(self, together: type[AlertsErrors | WatchlistErrors] = AlertsErrors) -> None:
+        self._together = together
+        self._kind = AlertsError if together is AlertsErrors else WatchlistError
+        self._found: list[ConfigurationError] = []
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
-        if not isinstance(error, AlertsError):
+        if not isinstance(error, self._kind):
             return False
         self._found += error.faults
         return True
@@ -135,7 +153,7 @@ class Faults:
         if len(self._found) == 1:
             raise self._found[0]
         if self._found:
-            raise AlertsErrors(self._found)
+            raise self._together(self._found)
 
 
 class FetchError(WatchfloorError):

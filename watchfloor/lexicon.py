@@ -90,7 +90,7 @@ class Patterns:
     automaton: AhoCorasick
     uses: Sequence[Use]
     open_forms: frozenset[int]  # of terms with a *: found up to the end of the word
-    lengths: Sequence[int]  # of each form, blanks included
+    forms: Sequence[str]  # with their blanks
     by_language: Mapping[str, Sequence[Sequence[int]]]  # of each form its hits, but for the start
 
     def search(self, haystack: str, language: str) -> tuple[list[int], Mapping[int, Sequence[int]]]:
@@ -160,10 +160,10 @@ class _Forms:
         """All of them, compiled."""
         patterns = list(self.numbers)
         return Patterns(
-            automaton=AhoCorasick(patterns or [" "], implementation=Implementation.ContiguousNFA),
+            automaton=AhoCorasick(patterns or ["\n"], implementation=Implementation.ContiguousNFA),
             uses=self.uses,
             open_forms=frozenset(n for pattern, n in self.numbers.items() if not pattern.endswith(" ")),
-            lengths=[len(pattern) for pattern in patterns],
+            forms=patterns,
             by_language=_ByLanguage(dict(zip(patterns, self.used, strict=True)), self.uses),
         )
 
@@ -183,7 +183,7 @@ class _Compiler:
     def lexicon(self) -> Lexicon:
         watchlist = self.watchlist
         groups = tuple(watchlist.groups)
-        for item, spelling in _members(watchlist):
+        for item, spelling in members(watchlist):
             self.add(item, spelling)
         near_rules = tuple(
             (_rule(number, rule), groups.index(rule.groups[0]), groups.index(rule.groups[1]), rule.within)
@@ -237,7 +237,8 @@ class _Compiler:
             yield self.terms.number(form, opened=term.prefix)
 
 
-def _members(watchlist: Watchlist) -> Iterator[tuple[Item, Spelling]]:
+def members(watchlist: Watchlist) -> Iterator[tuple[Item, Spelling]]:
+    """Everything that has a spelling, in the order of the layers and the file."""
     for number, spelling in enumerate(watchlist.harmless):
         yield Item(Layer.HARMLESS, number, spelling.text), spelling
     for number, entity in enumerate(watchlist.entities):

@@ -229,18 +229,18 @@ def _holds(use: Use, start: int, end: int, patterns: Patterns, found: _Found, fi
     """Has the term the capitals and the neighbours it needs? `patterns` are the terms, of which neighbours are."""
     if use.letters and (found.shouting or not found.folded.starts_with(start, use.letters)):
         return False
-    if use.needs and not _near_any(use.needs, start, end, patterns.lengths, found, fields):
+    if use.needs and not _near_any(use.needs, start, end, patterns.forms, found, fields):
         return False
-    return not (use.excludes and _near_any(use.excludes, start, end, patterns.lengths, found, fields))
+    return not (use.excludes and _near_any(use.excludes, start, end, patterns.forms, found, fields))
 
 
 def _near_any(
-    forms: frozenset[int], start: int, end: int, lengths: Sequence[int], found: _Found, fields: Sequence[_Found]
+    forms: frozenset[int], start: int, end: int, texts: Sequence[str], found: _Found, fields: Sequence[_Found]
 ) -> bool:
     """Is one of the forms within reach, in the headline, or, seen from the headline, in the lead?"""
     for other in fields:
         for form in forms & other.forms:
-            length = lengths[form]
+            length = len(texts[form])
             for first in other.places[form]:
                 if other is found:
                     apart = first + length <= start + 1 or first >= end - 1

@@ -17,7 +17,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.resolver import VersionedResolver
 
-from watchfloor.errors import WatchlistError
+from watchfloor.errors import Faults, WatchlistError, WatchlistErrors
 
 NUMBER_LIMIT = 20.0  # of weights and thresholds; beyond it is a slip of the key
 
@@ -27,15 +27,28 @@ def compose(content: str, path: Path | str) -> Item:
     try:
         node = _yaml().compose(content)
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        reason = f"is not YAML: {error.problem or error.context}"
-        line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
-        raise WatchlistError(reason, path=path, line=line, column=column) from None
+        raise _not_yaml(error, content, path) from None
     except YAMLError as error:
         raise WatchlistError(f"is not YAML: {error}", path=path) from None
     if node is None:
         raise WatchlistError("is empty", path=path, hint="`watchfloor init` writes a list to begin with")
-    return Item(node, path)
+    return Item(node, path, Faults(WatchlistErrors))
+
+
+def _not_yaml(error: MarkedYAMLError, content: str, path: Path | str) -> WatchlistError:
+    """Where reading stopped, and what it most often is; an open quotation runs on, so it is named where it begins."""
+    quoted = bool(error.context and "quoted scalar" in error.context)
+    mark = error.context_mark if quoted else error.problem_mark or error.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
+    if quoted:
+        hint = "this quotation mark is never closed"
+    elif line and any("\t" in text for text in content.split("\n")[line - 1 : line]):
+        hint = "indent with blanks, not with tabs"
+    else:
+        hint = "look at the indentation, and for a bracket or a colon too few, here or in the line above"
+    return WatchlistError(
+        f"is not YAML: {error.problem or error.context}", path=path, line=line, column=column, hint=hint
+    )
 
 
 class _AsWritten(VersionedResolver):
@@ -82,6 +95,7 @@ class Item:
 
     node: Node
     path: Path | str
+    faults: Faults  # of the document: what need not stop the reading
 
     def refuse(self, reason: str, hint: str | None = None) -> NoReturn:
         """Say what is wrong, and where."""
@@ -113,7 +127,8 @@ class Item:
             if key not in known:
                 close = difflib.get_close_matches(key, known, n=1)
                 hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
-                key_item.refuse(f"there is no key {key!r} here", hint)
+                with self.faults:
+                    key_item.refuse(f"there is no key {key!r} here", hint)
         for key in needed:
             if key not in fields:
                 self.refuse(f"{key} is missing")
@@ -125,18 +140,19 @@ class Item:
             self.refuse("expected key: value", "indent the keys below, or write {key: value}")
         found: dict[str, tuple[Item, Item]] = {}
         for key_node, value_node in self.node.value:
-            key = Item(key_node, self.path)
+            key = Item(key_node, self.path, self.faults)
             name = key.text()
             if name in found:
-                key.refuse(f"{name} is here twice", f"first in line {found[name][0].line}")
-            found[name] = key, Item(value_node, self.path)
+                with self.faults:
+                    key.refuse(f"{name} is here twice", f"first in line {found[name][0].line}")
+            found[name] = key, Item(value_node, self.path, self.faults)
         return found
 
     def items(self) -> list[Item]:
         """The members of a list."""
         if not isinstance(self.node, SequenceNode):
             self.refuse("expected a list", "each member on a line of its own after a dash, or [a, b]")
-        return [Item(member, self.path) for member in self.node.value]
+        return [Item(member, self.path, self.faults) for member in self.node.value]
 
     def text(self) -> str:
         """A text, with something in it."""

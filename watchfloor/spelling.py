@@ -101,11 +101,13 @@ def _spellings(word: str) -> tuple[str, ...]:
 def _counted(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """The plural of the last word and of a word before "of" (chiefs of staff); the singular in phrases."""
     *head, last = words
-    yield (*head, _plural(last))
+    many = len(last) > 1 and last.endswith("s") and not last.endswith(("ss", "us", "is"))
+    if not many:
+        yield (*head, _plural(last))
     if "of" in words[1:]:
         at = words.index("of", 1) - 1
         yield (*words[:at], _plural(words[at]), *words[at + 1 :])
-    if head and len(last) > 1 and last.endswith("s") and not last.endswith(("ss", "us", "is")):
+    if head and many:
         yield (*head, last[:-1])
 
 

@@ -17,7 +17,8 @@ A term is a word or phrase, or {term: ...} with
     not         never near one of these words
 and {terms: [...], ...} says the same of several. A * at the end stands for any ending.
 
-A fault is a WatchlistError with line and column; nothing is guessed.
+A fault is a WatchlistError with line and column, several are WatchlistErrors; nothing is guessed. What is allowed but
+can never be seen is told by `watchfloor.shadows`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -53,6 +54,7 @@ class Spelling:
     language: str | None = None
     needs: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
+    line: int | None = field(default=None, compare=False, repr=False)  # in the file; names of countries have none
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,21 +154,27 @@ def load(path: Path | str) -> Watchlist:
     """Read a watchlist.
 
     Raises:
-        WatchlistError: with file, line and column of the first fault, and a hint where there is one.
+        WatchlistError: with file, line and column of every fault, and a hint where there is one.
     """
     path = Path(path)
     try:
         content = path.read_text(encoding="utf-8")
     except OSError as error:
         raise WatchlistError(f"cannot be read: {error.strerror}", path=path) from None
-    except UnicodeDecodeError:
-        raise WatchlistError("is not UTF-8 text", path=path) from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise WatchlistError("is not UTF-8 text", path=path, line=line, hint="save it as UTF-8") from None
     return parse(content, path=path)
 
 
 def parse(content: str, *, path: Path | str = "watchlist.yaml") -> Watchlist:
     """Read a watchlist from text; `path` is for errors. Raises WatchlistError as `load` does."""
-    watchlist = _Reader(compose(content, path)).read()
+    root = compose(content, path)
+    watchlist = None
+    with root.faults:
+        watchlist = _Reader(root).read()
+    root.faults.raise_all()
+    assert watchlist  # else there was a fault
     return replace(watchlist, version=_version(watchlist))
 
 
@@ -188,7 +196,7 @@ class _Reader:
     """One method a section; remembers what was named where, so that nothing is said twice."""
 
     def __init__(self, root: Item) -> None:
-        self.root = root
+        self.faults = root.faults
         self.fields = root.fields(
             "threshold", "topics", "contexts", "harmless", "groups", "rules", "countries", "entities",
             needed=("threshold", "topics"),
@@ -199,10 +207,8 @@ class _Reader:
         self.placed: dict[tuple[object, ...], int] = {}  # section and term -> line
 
     def read(self) -> Watchlist:
-        threshold = self.fields["threshold"].number()
-        if threshold <= 0:
-            self.fields["threshold"].refuse("the threshold must be above 0", "at 0 every story would be relevant")
-        self.topics = {str(t["id"].text()): t["name"].text() for t in self.topic_fields()}
+        threshold = self.read_threshold()
+        self.read_topics()
         self.read_groups()
         keywords = tuple(self.read_keywords())
         near, queries = self.read_rules()
@@ -222,12 +228,27 @@ class _Reader:
     def members(self, section: str) -> list[Item]:
         return self.fields[section].items() if section in self.fields else []
 
-    def topic_fields(self) -> Iterator[dict[str, Item]]:
+    def read_threshold(self) -> float:
+        with self.faults:
+            threshold = self.fields["threshold"].number()
+            if threshold > 0:
+                return threshold
+            self.fields["threshold"].refuse("the threshold must be above 0", "at 0 every story would be relevant")
+        return 1.0
+
+    def read_topics(self) -> None:
         seen: dict[str, int] = {}
         for item in self.fields["topics"].items():
-            topic = item.fields("id", "name", "weight", "keywords", needed=("id", "name"))
-            self.once(topic["id"], topic["id"].text(), seen, "topic")
-            yield topic
+            with self.faults:
+                topic = item.fields("id", "name", "weight", "keywords", needed=("id",))
+                identity = topic["id"].text()
+                self.once(topic["id"], identity, seen, "topic")
+                self.topics[identity] = identity  # so that its rules are not blamed for what is wrong with it
+                if "name" not in topic:
+                    item.refuse("name is missing")
+                self.topics[identity] = topic["name"].text()
+        if not self.topics:
+            self.fields["topics"].refuse("there is no topic")
 
     @staticmethod
     def once(item: Item, name: str, seen: dict[str, int], what: str) -> None:
@@ -237,42 +258,56 @@ class _Reader:
         seen[name] = item.line
 
     def read_keywords(self) -> Iterator[Keyword]:
-        for item in self.fields["topics"].items():
-            topic = item.fields("id", "name", "weight", "keywords")
-            usual = topic["weight"].number() if "weight" in topic else KEYWORD_WEIGHT
-            for entry in topic["keywords"].items() if "keywords" in topic else ():
-                for spelling, weight in self.terms(entry, "keywords"):
-                    yield Keyword(spelling, usual if weight is None else weight, topic["id"].text())
+        for item in self.fields["topics"].items() if self.topics else ():
+            with self.faults:
+                topic = {key: value for key, (_, value) in item.mapping().items()}
+                yield from self.weighted(topic, KEYWORD_WEIGHT, "keywords") if "id" in topic else ()
 
     def read_contexts(self) -> Iterator[Keyword]:
         seen: dict[str, int] = {}
         for item in self.members("contexts"):
-            context = item.fields("id", "weight", "keywords", needed=("id", "weight", "keywords"))
-            self.once(context["id"], context["id"].text(), seen, "context")
-            usual = context["weight"].number()
-            for entry in context["keywords"].items():
-                for spelling, weight in self.terms(entry, "contexts"):
-                    yield Keyword(spelling, usual if weight is None else weight, context["id"].text())
+            with self.faults:
+                context = item.fields("id", "weight", "keywords", needed=("id", "weight", "keywords"))
+                self.once(context["id"], context["id"].text(), seen, "context")
+                yield from self.weighted(context, 0.0, "contexts")
+
+    def weighted(self, section: Mapping[str, Item], usual: float, name: str) -> Iterator[Keyword]:
+        """The keywords of a topic or context, of which each entry may be at fault by itself."""
+        identity = section["id"].text()
+        if "weight" in section:
+            with self.faults:
+                usual = section["weight"].number()
+        for entry in section["keywords"].items() if "keywords" in section else ():
+            with self.faults:
+                for spelling, weight in self.terms(entry, name):
+                    yield Keyword(spelling, usual if weight is None else weight, identity)
 
     def read_harmless(self) -> Iterator[Spelling]:
         for item in self.members("harmless"):
-            for spelling, _ in self.terms(item, "harmless"):
-                yield spelling
+            with self.faults:
+                for spelling, _ in self.terms(item, "harmless"):
+                    yield spelling
 
     def read_groups(self) -> None:
         for name, (_, members) in self.fields["groups"].mapping().items() if "groups" in self.fields else ():
             words: list[Spelling] = []
             kinds: list[str] = []
-            for member in members.items():
-                if member.is_mapping and "kind" in member.mapping():
-                    kinds.append(member.fields("kind")["kind"].one_of(KINDS, "kind"))
-                elif not member.is_mapping and member.text().startswith("@"):
-                    other = self.group_named(member, member.text())
-                    words += self.groups[other]
-                    kinds += self.kinds[other]
-                else:
-                    words += [spelling for spelling, _ in self.terms(member, f"group {name}")]
+            with self.faults:
+                for member in members.items():
+                    with self.faults:
+                        self.read_member(member, name, words, kinds)
             self.groups[name], self.kinds[name] = tuple(dict.fromkeys(words)), tuple(dict.fromkeys(kinds))
+
+    def read_member(self, member: Item, group: str, words: list[Spelling], kinds: list[str]) -> None:
+        """Add what one line of a group means to its words and kinds."""
+        if member.is_mapping and "kind" in member.mapping():
+            kinds.append(member.fields("kind")["kind"].one_of(KINDS, "kind"))
+        elif not member.is_mapping and member.text().startswith("@"):
+            other = self.group_named(member, member.text())
+            words += self.groups[other]
+            kinds += self.kinds[other]
+        else:
+            words += [spelling for spelling, _ in self.terms(member, f"group {group}")]
 
     def group_named(self, item: Item, word: str) -> str:
         """The group that "@name" means, which has to stand above."""
@@ -332,8 +367,10 @@ class _Reader:
     def spelling(self, item: Item, conditions: Spelling, section: str) -> Spelling:
         """A term as written, under conditions; the same term twice in a section is a slip."""
         text = self.written(item, item.text())
-        made = Spelling(text) if conditions is _NO_CONDITIONS else replace(conditions, text=text)
-        self.place(item, made, section)
+        line = item.line
+        made = Spelling(text, line=line) if conditions is _NO_CONDITIONS else replace(conditions, text=text, line=line)
+        with self.faults:
+            self.place(item, made, section)
         return made
 
     def place(self, item: Item, made: Spelling, section: str) -> None:
@@ -355,13 +392,14 @@ class _Reader:
         near: list[NearRule] = []
         queries: list[QueryRule] = []
         for item in self.members("rules"):
-            rule = item.fields("near", "within", "query", "name", "weight", "topic", needed=("topic",))
-            if ("near" in rule) == ("query" in rule):
-                item.refuse("expected either near or query", "{near: [group, group], within: 5} or {query: a AND b}")
-            if "near" in rule:
-                near.append(self.near_rule(rule))
-            else:
-                queries.append(self.query_rule(rule))
+            with self.faults:
+                rule = item.fields("near", "within", "query", "name", "weight", "topic", needed=("topic",))
+                if ("near" in rule) == ("query" in rule):
+                    item.refuse("expected either near or query", "{near: [a, b], within: 5} or {query: a AND b}")
+                if "near" in rule:
+                    near.append(self.near_rule(rule))
+                else:
+                    queries.append(self.query_rule(rule))
         return tuple(near), tuple(queries)
 
     def near_rule(self, rule: Mapping[str, Item]) -> NearRule:
@@ -398,17 +436,19 @@ class _Reader:
     def read_entities(self) -> tuple[Entity, ...]:
         found = {_folded(name): _country(name, labels) for name, labels in countries().items()}
         for name, (key, aliases) in self.fields["countries"].mapping().items() if "countries" in self.fields else ():
-            known = found.get(_folded(name))
-            if known is None:
-                close = difflib.get_close_matches(name, [country.name for country in found.values()], n=1)
-                key.refuse(f"no country is called {name!r}", f"did you mean {close[0]}?" if close else None)
-            more = tuple(spelling for alias in aliases.items() for spelling in self.alias(alias))
-            found[_folded(name)] = replace(known, spellings=_with(known.spellings, more))
+            with self.faults:
+                known = found.get(_folded(name))
+                if known is None:
+                    close = difflib.get_close_matches(name, [country.name for country in found.values()], n=1)
+                    key.refuse(f"no country is called {name!r}", f"did you mean {close[0]}?" if close else None)
+                more = tuple(spelling for alias in aliases.items() for spelling in self.alias(alias))
+                found[_folded(name)] = replace(known, spellings=_with(known.spellings, more))
         seen: dict[str, int] = {}
         for item in self.members("entities"):
-            for entity in self.entities_of(item, seen):
-                known = found.get(_folded(entity.name))
-                found[_folded(entity.name)] = _merged(known, entity) if known else entity
+            with self.faults:
+                for entity in self.entities_of(item, seen):
+                    known = found.get(_folded(entity.name))
+                    found[_folded(entity.name)] = _merged(known, entity) if known else entity
         return tuple(found.values())
 
     def entities_of(self, item: Item, seen: dict[str, int]) -> Iterator[Entity]:
@@ -427,7 +467,8 @@ class _Reader:
 
     def entity(self, name: Item, aliases: Item | None, fields: Mapping[str, Item], seen: dict[str, int]) -> Entity:
         """One entity, under the kind and the conditions of `fields`."""
-        self.once(name, name.text(), seen, "entity")
+        with self.faults:
+            self.once(name, name.text(), seen, "entity")
         own = self.spelling(name, self.conditions(fields), "names")
         topics = fields["topics"].items() if "topics" in fields else []
         return Entity(

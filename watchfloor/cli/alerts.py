@@ -13,7 +13,7 @@ from watchfloor import wiring
 from watchfloor.cli import DONE, FAILED, WRONG_USE
 from watchfloor.cli.options import AlertsOptions, ArchiveOptions, CycleOptions, Format
 from watchfloor.cli.printing import as_json, console, table, when
-from watchfloor.errors import AlertsError, Faults
+from watchfloor.errors import AlertsError, ConfigurationError, Faults
 from watchfloor.model import Delivery, DeliveryState
 from watchfloor.routes import when_told
 
@@ -79,7 +79,7 @@ def check(
     settings = options.settings()
     faults, policy = _read(settings)
     if format == "json":
-        print(as_json({"path": settings.alerts_path, "faults": [_plain(one) for one in faults], **_ways(policy)}))
+        print(as_json({"path": settings.alerts_path, "faults": [one.as_json() for one in faults], **_ways(policy)}))
     elif faults:
         for fault in faults:
             print(fault, file=sys.stderr)
@@ -88,7 +88,7 @@ def check(
     return WRONG_USE if faults else DONE
 
 
-def _read(settings: Settings) -> tuple[Sequence[AlertsError], Policy | None]:
+def _read(settings: Settings) -> tuple[Sequence[ConfigurationError], Policy | None]:
     """What is wrong with the alerts file and the templates, and the policy if nothing is wrong with it."""
     watchlist, faults = wiring.load_watchlist(settings), Faults()
     policy = None
@@ -101,11 +101,6 @@ def _read(settings: Settings) -> tuple[Sequence[AlertsError], Policy | None]:
     except AlertsError as error:
         return error.faults, policy
     return (), policy
-
-
-def _plain(fault: AlertsError) -> dict[str, object]:
-    place = {"path": fault.path, "line": fault.line, "column": fault.column}
-    return {**place, "reason": fault.reason, "hint": fault.hint}
 
 
 def _ways(policy: Policy | None) -> dict[str, object]:

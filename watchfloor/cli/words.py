@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -13,14 +13,16 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from watchfloor import wiring
-from watchfloor.cli import DONE
-from watchfloor.cli.options import JudgeOptions, WatchlistOptions
-from watchfloor.cli.printing import as_line, table
-from watchfloor.errors import ConfigurationError
+from watchfloor.cli import DONE, WRONG_USE
+from watchfloor.cli.options import Format, JudgeOptions, WatchlistOptions
+from watchfloor.cli.printing import as_json, as_line, table
+from watchfloor.errors import ConfigurationError, WatchlistError
 
 if TYPE_CHECKING:
     from watchfloor.match import Matcher
     from watchfloor.ports import Told
+    from watchfloor.shadows import Finding
+    from watchfloor.watchlist import Watchlist
 
 watchlist_app = App(name="watchlist", help="The watchlist: topics, keywords, contexts, entities.")
 watchlist_app.command("watchfloor.cli.learning:backtest", name="backtest")
@@ -62,13 +64,42 @@ def group(file: File = "-", /, *, options: WatchlistOptions = WatchlistOptions()
 
 
 @watchlist_app.command
-def check(*, options: WatchlistOptions = WatchlistOptions()) -> int:  # noqa: B008
-    """Read the watchlist and say what it holds; a fault is named with file and line."""
+def check(*, format: Format = "table", options: WatchlistOptions = WatchlistOptions()) -> int:  # noqa: B008
+    """Read the watchlist and say all that is wrong with it, or what it holds and what in it is in vain.
+
+    Exits with 2 if anything is wrong.
+    """
+    from watchfloor.shadows import findings
+
     settings = options.settings()
-    watchlist = wiring.load_watchlist(settings)
-    table(("what", "count"), watchlist.counts().items())
-    print(f"{settings.watchlist_path} is in order, version {watchlist.version}.")
-    return DONE
+    faults: Sequence[ConfigurationError] = ()
+    watchlist, vain = None, []
+    try:
+        watchlist = wiring.load_watchlist(settings)
+        vain = findings(watchlist)
+    except WatchlistError as error:
+        faults = error.faults
+    if format == "json":
+        print(as_json(_checked(settings.watchlist_path, watchlist, faults, vain)))
+    elif watchlist is None:
+        print(*faults, sep="\n", file=sys.stderr)
+    else:
+        table(("what", "count"), watchlist.counts().items())
+        print(*(f"{settings.watchlist_path}:{one.line}: {one.reason} ({one.hint})" for one in vain), sep="\n")
+        print(f"{settings.watchlist_path} is in order, version {watchlist.version}; {len(vain)} terms in vain.")
+    return WRONG_USE if faults else DONE
+
+
+def _checked(
+    path: Path, watchlist: Watchlist | None, faults: Sequence[ConfigurationError], vain: Sequence[Finding]
+) -> dict[str, object]:
+    return {
+        "path": path,
+        "version": watchlist and watchlist.version,
+        "counts": watchlist and watchlist.counts(),
+        "faults": [one.as_json() for one in faults],
+        "in_vain": [one.as_json() for one in vain],
+    }
 
 
 def records(file: str) -> Iterator[tuple[int, dict[str, Any]]]:
