@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from storage.archive import SqlArchive
     from storage.library import Library
 
-HEAD = "0008"  # the migration this program was written for; a test compares it with the scripts
+HEAD = "0009"  # the migration this program was written for; a test compares it with the scripts
 AnyLibrary = TypeVar("AnyLibrary", bound="Library")
 SWITCH_SECONDS = 0.05  # between two tries to switch a new archive to the write-ahead log
 BUSY_SECONDS = 30  # how long a writer waits for another; the longest of ours takes tenths of a second

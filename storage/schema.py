@@ -173,7 +173,7 @@ class ArticleRow(Rows):
     __table_args__ = (
         UniqueConstraint("key"),
         Index(None, "canonical_url", "source_id"),
-        Index(None, "first_seen"),
+        Index(None, "first_seen", "source_id", "grade", "fetched_at"),
         Index(None, "dated"),
         Index(None, "story_id"),
         Index(None, "url"),
