@@ -36,7 +36,7 @@ def register(connection: Connection, sources: Iterable[Source], now: datetime) -
     insert_unknown(
         connection, SourceRow, [{**source_values(one), **blank, "active": True, "added": now} for one in fresh]
     )
-    for id in named.keys() & known.keys():
+    for id in sorted(named.keys() & known.keys()):  # in one order, or two who start together wait crosswise
         changes = source_values(named[id]) | {"active": True}
         if known[id].url != named[id].url:
             changes |= {"next_at": None, "gone": False, "moved_to": None, "moved_seen": 0, "moved_since": None}
@@ -141,7 +141,10 @@ def is_quiet(outcome: PollOutcome) -> bool:
 def keep_quiet(connection: Connection, owner: str, outcomes: Sequence[PollOutcome]) -> None:
     """The states of those sources that are still leased by `owner`, all at once."""
     held = and_(SOURCES.c.id == bindparam("source"), SOURCES.c.owner == bindparam("holder"))
-    rows = [{**state_values(one.state), "source": one.source_id, "holder": owner} for one in outcomes]
+    rows = [
+        {**state_values(one.state), "source": one.source_id, "holder": owner}
+        for one in sorted(outcomes, key=lambda one: one.source_id)
+    ]
     values: dict[str, Any] = {name: bindparam(name) for name in rows[0] if name not in ("source", "holder")}
     connection.execute(update(SOURCES).where(held).values(**values, owner=None, until=None), rows)
 

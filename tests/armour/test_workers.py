@@ -64,3 +64,25 @@ def test_workers_share_one_archive_and_one_is_killed(tmp_path: Path, workers: in
     asked = pages(paper)
     assert len(asked) == len(first)
     assert max(asked.values()) <= 2  # again only what the dead one had in hand, and by one of the others
+
+
+REGISTER = """
+import sys
+from datetime import UTC, datetime
+from storage.engine import open_archive
+from watchfloor.model import Source
+archive = open_archive(sys.argv[1])
+for _ in range(10):
+    archive.register([Source(f"s{n}", "S", f"https://a{n}.example/", "S") for n in range(200)], datetime.now(UTC))
+archive.close()
+"""
+
+
+def test_who_starts_together_registers_the_same_sources_without_waiting_crosswise() -> None:
+    database = fresh_database()
+    open_archive(database).close()
+    starting = [
+        subprocess.Popen([sys.executable, "-c", REGISTER, database], env={**os.environ, "PYTHONHASHSEED": seed})
+        for seed in "123"
+    ]
+    assert [one.wait(120) for one in starting] == [0, 0, 0]
