@@ -50,6 +50,11 @@ class Score:
         """Both as one figure; None where there is nothing to find and nothing was flagged."""
         return _share(2 * self.hits, 2 * self.hits + self.misses + self.alarms)
 
+    @property
+    def false_positives(self) -> float | None:
+        """Share of what is wrong that was flagged; None where nothing is."""
+        return _share(self.alarms, self.alarms + self.quiet)
+
     def as_json(self) -> dict[str, int | float | None]:
         """Shares to four digits, and the counts that they come from."""
         shares = {"precision": self.precision, "recall": self.recall, "f1": self.f1}

@@ -18,6 +18,7 @@ from pathlib import Path
 from tests.conftest import DATA
 from watchfloor.match import Matcher
 from watchfloor.model import Verdict
+from watchfloor.scores import Score
 from watchfloor.settings import shipped
 from watchfloor.tokens import search_tokens
 from watchfloor.watchlist import load
@@ -46,38 +47,6 @@ class Judged:
     @property
     def wrong(self) -> bool:
         return self.story.label != "borderline" and self.verdict.relevant != (self.story.label == "yes")
-
-
-@dataclass(frozen=True)
-class Score:
-    """Counts of a set of judged stories, borderline ones left out."""
-
-    hits: int
-    misses: int
-    alarms: int
-    quiet: int
-
-    @property
-    def precision(self) -> float:
-        return self.hits / (self.hits + self.alarms) if self.hits else 0.0
-
-    @property
-    def recall(self) -> float:
-        return self.hits / (self.hits + self.misses) if self.hits else 0.0
-
-    @property
-    def f1(self) -> float:
-        return 2 * self.hits / (2 * self.hits + self.misses + self.alarms) if self.hits else 0.0
-
-    @property
-    def false_positives(self) -> float:
-        return self.alarms / (self.alarms + self.quiet) if self.alarms else 0.0
-
-    def __str__(self) -> str:
-        return (
-            f"{self.hits + self.misses:4} yes {self.alarms + self.quiet:4} no   F1 {self.f1:.3f}  "
-            f"precision {self.precision:.3f}  recall {self.recall:.3f}  false positives {self.false_positives:.4f}"
-        )
 
 
 def own_stories() -> list[Story]:
@@ -136,12 +105,20 @@ def judged(stories: Iterable[Story], matcher: Matcher) -> list[Judged]:
 
 
 def score(results: Iterable[Judged]) -> Score:
-    known = [one for one in results if one.story.label != "borderline"]
-    yes = [one for one in known if one.story.label == "yes"]
-    no = [one for one in known if one.story.label == "no"]
-    hits = sum(one.verdict.relevant for one in yes)
-    alarms = sum(one.verdict.relevant for one in no)
-    return Score(hits, len(yes) - hits, alarms, len(no) - alarms)
+    """Yes against no; borderline ones are left out."""
+    known = (one for one in results if one.story.label != "borderline")
+    return Score.of((one.story.label == "yes", one.verdict.relevant) for one in known)
+
+
+def in_a_line(found: Score) -> str:
+    shares = {
+        "F1": found.f1,
+        "precision": found.precision,
+        "recall": found.recall,
+        "false positives": found.false_positives,
+    }
+    told = "  ".join(f"{name} {'-' if share is None else f'{share:.4f}'}" for name, share in shares.items())
+    return f"{found.hits + found.misses:4} yes {found.alarms + found.quiet:4} no   {told}"
 
 
 def entity_recall(results: Iterable[Judged]) -> tuple[int, int, list[str]]:
@@ -179,7 +156,7 @@ def is_general(record: dict[str, str | None]) -> bool:
 def _table(name: str, results: Sequence[Judged], key: Callable[[Story], str]) -> None:
     print(f"\nby {name}")
     for value in sorted({key(one.story) for one in results}):
-        print(f"  {value:24} {score(one for one in results if key(one.story) == value)}")
+        print(f"  {value:24} {in_a_line(score(one for one in results if key(one.story) == value))}")
 
 
 def _errors(results: Iterable[Judged], limit: int) -> None:
@@ -195,7 +172,7 @@ def _errors(results: Iterable[Judged], limit: int) -> None:
 
 def _report(stories: Sequence[Story], matcher: Matcher, errors: int) -> None:
     results = judged(stories, matcher)
-    print(f"all {'':22} {score(results)}")
+    print(f"all {'':22} {in_a_line(score(results))}")
     border = [one for one in results if one.story.label == "borderline"]
     if border:
         print(f"borderline flagged: {sum(one.verdict.relevant for one in border)} of {len(border)}")
