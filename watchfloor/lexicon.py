@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cache
 from typing import NamedTuple
 
 from ahocorasick_rs import AhoCorasick, Implementation
@@ -132,6 +131,7 @@ class Lexicon:
     languages: frozenset[str]  # in which there are words to judge by
     terms: Patterns
     groups: Patterns
+    named_groups: Mapping[int, Sequence[int]]  # use of a name among the terms -> the groups that it belongs to
     near_rules: tuple[tuple[Item, int, int, int], ...]  # the numbers of two groups, and how many words may be between
     query_rules: tuple[tuple[Item, query.Node, frozenset[int]], ...]  # the forms without one of which it cannot match
 
@@ -178,7 +178,8 @@ class _Compiler:
         self.terms = _Forms()
         self.groups = _Forms()
         self.known: dict[str, frozenset[int]] = {}
-        self.forms = cache(forms)  # names of weapons are in several groups
+        self.named: defaultdict[Spelling, list[int]] = defaultdict(list)  # names -> their uses
+        self.named_groups: defaultdict[int, list[int]] = defaultdict(list)
 
     def lexicon(self) -> Lexicon:
         watchlist = self.watchlist
@@ -197,11 +198,16 @@ class _Compiler:
             languages=self.languages,
             terms=self.terms.patterns(),
             groups=self.groups.patterns(),
+            named_groups=self.named_groups,
             near_rules=near_rules,
             query_rules=query_rules,
         )
 
     def add(self, item: Item, spelling: Spelling) -> None:
+        if item.layer is Layer.GROUP and spelling in self.named:  # weapons and the like, which are looked for anyway
+            for number in self.named[spelling]:
+                self.named_groups[number].append(item.number)
+            return
         # names count in every language, words in their own
         language = spelling.language or (None if item.layer is Layer.ENTITY else ENGLISH)
         use = Use(
@@ -213,8 +219,9 @@ class _Compiler:
             self.words(spelling.excludes),
         )
         known = self.groups if item.layer is Layer.GROUP else self.terms
-        english = language in (None, ENGLISH)
-        for form in self.forms(spelling.text, language=ENGLISH if english else language, exact=spelling.exact):
+        if item.layer is Layer.ENTITY:
+            self.named[spelling].append(len(known.uses))
+        for form in forms(spelling.text, language=language, exact=spelling.exact):
             known.used[known.number(form, opened=spelling.text.endswith("*"))].append(len(known.uses))
         known.uses.append(use)
 

@@ -125,14 +125,24 @@ class Matcher:
 
     def _qualify_groups(self, found: _Found, fields: Sequence[_Found], harmless: Sequence[Span]) -> None:
         """Keep of the words of groups what holds and no harmless phrase swallows."""
-        uses, terms = self._lexicon.groups.uses, self._lexicon.terms
+        groups, terms, named = self._lexicon.groups, self._lexicon.terms, self._lexicon.named_groups
         ends = [end for _, end in harmless]
+        members: list[tuple[int, Use, Sequence[int]]] = []
         for hit in found.group_hits:
-            start, end, use = hit >> START_BITS, end_of(hit), uses[hit & ONE_USE]
+            use = groups.uses[hit & ONE_USE]
+            members.append((hit, use, (use.item.number,)))
+        for hit in found.hits:
+            if hit >> START_BITS >= found.lead_end:
+                break
+            if (number := hit & ONE_USE) in named and end_of(hit) <= found.lead_end:
+                members.append((hit, terms.uses[number], named[number]))
+        for hit, use, numbers in members:
+            span = start, end = hit >> START_BITS, end_of(hit)
             if harmless and _inside(harmless, ends, start, end):
                 continue
             if use.plain or _holds(use, start, end, terms, found, fields):
-                found.groups[use.item.number].append((start, end))
+                for number in numbers:
+                    found.groups[number].append(span)
 
     # what it adds up to
 
