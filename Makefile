@@ -50,7 +50,7 @@ lock:  ## make both locks again from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --no-header --python-version 3.11 --extra build \
 	    --extra charts pyproject.toml -o requirements.lock
 	uv pip compile --universal --generate-hashes --no-header --python-version 3.11 --extra build --extra postgresql \
-	    --extra charts --extra parquet --extra ner --extra tune --extra dask --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	    --extra charts --extra parquet --extra ner --extra tune --extra similar --extra dask --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean:  ## remove the environment and all caches, never your data
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

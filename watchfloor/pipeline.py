@@ -10,7 +10,7 @@
       | archive.keep_pages           texts + grades
       v
       | archive.claim_unjudged                             judge, group, alert
-      |   matcher.judge | stories.sketch | namer
+      |   matcher.judge | stories.sketch | namer | gists
       | archive.settle(stories.group, alerting.tell)       verdicts + stories + alerts + deliveries, one transaction
       v
       | archive.release_held(alerting.sum_up)              deliver
@@ -49,6 +49,7 @@ from watchfloor.ports import (
     Archive,
     Clock,
     Door,
+    Gists,
     Judged,
     Namer,
     Parsers,
@@ -62,7 +63,7 @@ from watchfloor.ports import (
 from watchfloor.report import Report
 from watchfloor.routes import Route
 from watchfloor.timing import Times
-from watchfloor.weighing import named, weigh
+from watchfloor.weighing import named, weigh, with_gists
 
 SOURCES_AT_ONCE = 500  # held at the same time; the door says how many are asked
 PAGES_AT_ONCE = 500  # held at the same time: many, so that one slow host does not starve the others
@@ -106,6 +107,7 @@ class Floor:
     jitter: Callable[[], float] = random.random  # 0..1, upward only
     watcher: Watcher = field(default_factory=Watcher)
     namer: Callable[[], Namer | None] = lambda: None  # adds the names that are not on the list
+    gists: Callable[[], Gists | None] = lambda: None  # what articles are about, for grouping
     times: Times = field(default_factory=Times)
     files: str = ""  # a digest of the user's files, as they were read
     gate: bool = False  # whether pages are read in full only where a rough look finds something
@@ -442,6 +444,7 @@ async def judge(floor: Floor, report: Report, texts: Stage) -> None:
 def _settle(floor: Floor, report: Report, batch: Sequence[Article]) -> None:
     with floor.times.spent("judge"):
         judged = _name_safely(floor.namer(), [_weigh_safely(floor.matcher(), article) for article in batch])
+        judged = _read_safely(floor.gists(), judged)
     now = floor.clock()
     with floor.times.spent("settle"):
         settled = floor.archive.settle(floor.owner, judged, stories.group, _teller(floor, now), now)
@@ -470,6 +473,17 @@ def _name_safely(namer: Namer | None, judged: list[Judged]) -> list[Judged]:
         return named(judged, namer)
     except Exception as error:
         _fault_of_ours("naming", error)
+        return judged
+
+
+def _read_safely(gists: Gists | None, judged: list[Judged]) -> list[Judged]:
+    """So is what a model says they are about; if it fails, they are grouped by their words."""
+    if gists is None:
+        return judged
+    try:
+        return with_gists(judged, gists)
+    except Exception as error:
+        _fault_of_ours("reading for grouping", error)
         return judged
 
 

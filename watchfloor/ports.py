@@ -182,6 +182,7 @@ class Settled:
 
 Told = tuple[str, str, Verdict]  # title, text, and the verdict on them
 Namer = Callable[[Sequence[Told]], list[Verdict]]  # the verdicts with further names, in order
+Gists = Callable[[Sequence[tuple[str, str]]], list[bytes]]  # titles and texts -> what they are about, `watchfloor.gist`
 Group = Callable[[Sequence[tuple[int, bytes]], Sequence[Sketched]], Grouping]
 Recent = Mapping[str, Sequence[datetime]]  # route -> when its messages of the last day went out, oldest first
 Tell = Callable[[Sequence[StoryState], Recent], Sequence[Alert]]

@@ -15,11 +15,13 @@ import math
 import re
 import struct
 import zlib
+from array import array
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Any
 
 from watchfloor.tokens import search_tokens
 from watchfloor.voices import plain_title, voice, without_dateline
@@ -28,12 +30,14 @@ VERSION = 1
 LEAD = 120  # words; the event is in the lead, and what follows is background that all articles of a crisis share
 SHINGLES = 128  # lowest hashes kept: containment of long texts within a few per cent, short ones exact
 _SHINGLED = 1_500  # words from which shingles are made
+GIST_SCALE = 127  # the length of a gist: unit vectors as signed bytes
 _STEM = 6  # letters: as good as a stemmer here, and the same for every language
 
 _WORD_OR_STOP = re.compile(r"[^\W\d_]+|[.!?:;\n\"“”«»‘]")
 _STOPS = frozenset('.!?:;\n"“”«»‘')
 _POSSESSIVE = re.compile(r"['’]s\b")
-_NUMBER = re.compile(r"\d[\d,.]*\d")  # two digits or more: 3 is in every other article
+# Two digits or more, as 3 is in every other article; Day 3 is in few
+_NUMBER = re.compile(r"\d[\d,.]*\d|(?<=\bday )\d", re.I)
 _YEAR = re.compile(r"20[0-3]\d")
 _TITLE_CASE = 0.7  # share of capitalised words from which capitals in a title say nothing
 
@@ -125,6 +129,7 @@ class Sketch:
     words: int  # of the text
     shingles: frozenset[int]
     shingle_limit: int
+    gist: array[int] | None  # what it is about (`watchfloor.gist`), where a model read it
 
 
 def sketch(
@@ -161,18 +166,35 @@ def sketch(
         "words": len(words),
         "shingles": base64.b64encode(_packed(_shingles(words))).decode("ascii"),
     }
-    return zlib.compress(json.dumps(packed, ensure_ascii=False, separators=(",", ":")).encode(), 6)
+    return _written(packed)
+
+
+def _written(data: dict[str, Any]) -> bytes:
+    return zlib.compress(json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode(), 6)
+
+
+def _read(packed: bytes) -> dict[str, Any]:
+    try:
+        data: dict[str, Any] = json.loads(zlib.decompress(packed))
+    except (zlib.error, ValueError) as error:
+        raise ValueError("not a sketch") from error
+    if data["v"] != VERSION:
+        raise ValueError(f"a sketch of version {data['v']}, and this program reads {VERSION}")
+    return data
+
+
+def with_gist(packed: bytes, gist: bytes) -> bytes:
+    """The same sketch with what a model says the article is about; unchanged where it says nothing."""
+    if not gist:
+        return packed
+    data = {**_read(packed), "gist": base64.b64encode(gist).decode("ascii")}
+    return _written(data)
 
 
 @lru_cache(maxsize=16_384)  # a window's worth: a known sketch is read again with every batch
 def unpack(packed: bytes) -> Sketch:
     """Read a sketch. Raises ValueError for bytes that no version of `sketch` wrote."""
-    try:
-        data = json.loads(zlib.decompress(packed))
-    except (zlib.error, ValueError) as error:
-        raise ValueError("not a sketch") from error
-    if data["v"] != VERSION:
-        raise ValueError(f"a sketch of version {data['v']}, and this program reads {VERSION}")
+    data = _read(packed)
     lead = dict.fromkeys(data["title"], 1.0)
     for word, count in data["lead"].items():
         lead[word] = 1 + math.log(count + (word in lead))
@@ -191,6 +213,7 @@ def unpack(packed: bytes) -> Sketch:
         words=data["words"],
         shingles=frozenset(shingles),
         shingle_limit=shingles[-1] if len(shingles) == SHINGLES else 1 << 32,
+        gist=array("b", base64.b64decode(data["gist"])) if "gist" in data else None,
     )
 
 

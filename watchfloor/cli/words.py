@@ -58,7 +58,7 @@ def group(file: File = "-", /, *, options: WatchlistOptions = WatchlistOptions()
 
     matcher = wiring.load_matcher(options.settings())
     told = ({"id": number, **record} for number, record in records(file))
-    for identity, story in group_records(told, names=matcher.names_in):
+    for identity, story in group_records(told, names=matcher.names_in, gists=wiring.load_gists()):
         print(as_line({"id": identity, "story": story}))
     return DONE
 
