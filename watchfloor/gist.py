@@ -48,8 +48,8 @@ def _tokenizer_file() -> Path | None:
 class GistModel:
     """Reads title and text of articles, given as pairs; a vector for each, 384 signed bytes, or none if not in English.
 
-    Some 10 ms for an article on one core. The model is loaded with the first of them, in a third of a second, and takes
-    80 MB of memory.
+    Some 20 ms for an article on one core. The model is loaded with the first of them, in half a second, and takes
+    300 MB of memory.
     """
 
     def __call__(self, told: Sequence[tuple[str, str]]) -> list[bytes]:
