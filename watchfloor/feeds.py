@@ -138,7 +138,7 @@ def _read_document(document: bytes, url: str, now: datetime) -> tuple[Any, list[
         )
     except Exception as error:  # feedparser lets any exception of the parsers below it through
         raise ParseError(f"the feed cannot be read: {type(error).__name__}") from error
-    base = clean_link(parsed.feed.get("link"), url) or url
+    base = clean_link(_text(parsed.feed.get("link")), url) or url
     return parsed, [_xml_item(entry, url, base, now) for entry in parsed.entries]
 
 
