@@ -104,7 +104,9 @@ def settle(
 
 
 def settle_baseline(connection: Connection, tell: Tell, now: datetime) -> tuple[Alert, ...]:
-    """Let `tell` sum up the stories of baseline articles that wait for it."""
+    """Let `tell` sum up the stories of baseline articles that wait for it, once nobody has more of them in hand."""
+    if _first_answers_in_hand(connection, now):
+        return ()  # whoever ends last tells of all in one message
     waiting = set(
         connection.execute(select(WorkRow.article_id).where(WorkRow.stage == "sum up").with_for_update()).scalars()
     )
@@ -114,6 +116,18 @@ def settle_baseline(connection: Connection, tell: Tell, now: datetime) -> tuple[
     alerts = store_alerts(connection, tell(states, sent_lately(connection, now)))
     _finish(connection, "sum up", waiting)
     return alerts
+
+
+def _first_answers_in_hand(connection: Connection, now: datetime) -> bool:
+    """Whether a process, perhaps a dead one, holds a new source or what a source's first answer brought."""
+    asked = exists().where(SourceRow.first_answer.is_(None), SourceRow.until > now)
+    read = exists().where(
+        WorkRow.stage.in_(("collect", "judge")),
+        WorkRow.until > now,
+        ArticleRow.id == WorkRow.article_id,
+        ArticleRow.baseline,
+    )
+    return bool(connection.execute(select(or_(asked, read))).scalar_one())
 
 
 def settle_rested(connection: Connection, tell: Tell, rest: timedelta, now: datetime) -> tuple[Alert, ...]:

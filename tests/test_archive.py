@@ -516,6 +516,14 @@ def test_what_comes_with_the_first_answer_is_summed_up_once(archive: SqlArchive)
     assert archive.pending_deliveries() == {"pending": 1}
 
 
+def test_nothing_is_summed_up_while_another_has_more_of_a_first_answer_in_hand(archive: SqlArchive) -> None:
+    desk = Desk(archive).knows(source(), source("herald"))
+    desk.works("gazette", entry("summit-one"))
+    archive.claim_sources("there:2:2", desk.now, LEASE, shard=Shard(), limit=10, everything=True)
+    assert archive.settle_baseline(tell_sum, desk.now) == ()
+    assert len(archive.settle_baseline(tell_sum, desk.now + 2 * LEASE)) == 1
+
+
 def test_a_story_of_the_first_answer_that_goes_on_is_told(archive: SqlArchive) -> None:
     desk = Desk(archive).knows(source())
     desk.works("gazette", entry("summit-one"))
