@@ -1,7 +1,7 @@
 """The alerts file -> targets and routes. Apprise's own YAML (`urls` with tags), and `routes` beside it.
 
     alerts.yaml -> urls   -> Apprise -> one Address per recipient     \\
-                -> routes -> watchfloor.routes.read                   /-> bind -> Policy
+                -> routes -> watchfloor.routes.Reader                 /-> bind -> Policy
 
 Apprise skips a bad line in silence and prints its URL, so each entry is read alone and counted here. All faults of the
 file are said at once. No error quotes a URL: they hold secrets.
@@ -24,7 +24,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
 
 from watchfloor import routes
-from watchfloor.errors import AlertsError, Faults
+from watchfloor.errors import AlertsError, AlertsErrors, Faults
 from watchfloor.ports import Target
 from watchfloor.routes import Known, PlacedTarget, Route
 from watchfloor.settings import Settings
@@ -77,7 +77,7 @@ def load(settings: Settings, known: Known | None = None) -> Policy:
     if path := settings.alerts_path:
         return parse(_read(path), path, settings, known)
     urls = settings.apprise_urls.get_secret_value().split()
-    faults, addresses = Faults(), []
+    faults, addresses = Faults(AlertsErrors), []
     for number, url in enumerate(urls, start=1):
         with faults:
             addresses += _addresses(url, {}, f"URL {number} of APPRISE_URLS", None, None)
@@ -91,7 +91,7 @@ def parse(text: str, path: Path | str | None, settings: Settings, known: Known |
     Raises:
         AlertsError: as `load`.
     """
-    document, faults = _document(text, path), Faults()
+    document, faults = _document(text, path), Faults(AlertsErrors)
     with faults:
         _check_keys(document, path)
     addresses: list[Address] = []

@@ -289,7 +289,7 @@ def _title(alert: Alert, stories: Sequence[Shown]) -> str:
 
 
 def _subject(alert: Alert, stories: Sequence[Shown], title: str) -> str:
-    if alert.kind not in ("story", "update") or not stories:
+    if alert.kind not in ONE_STORY or not stories:
         return title
     start = UPDATE if alert.kind == "update" else ""
     return tame(f"{start}{stories[0].headline}", LONGEST_SUBJECT)

@@ -17,12 +17,10 @@ from watchfloor.ports import Shard
 
 LONGEST_LEASE = timedelta(hours=1)
 CLOCK_JUMP = timedelta(hours=2)  # summer time that somebody set by hand, twice; a process that hangs is robbed after it
-LONGEST_WAIT = timedelta(
-    days=16
-)  # the longest Retry-After that is believed is seven, jitter goes upward, skipDays add six
-CLOCKS_DIFFER = timedelta(
-    minutes=10
-)  # between the hosts that share an archive; what is further ahead was a wrong clock
+# The longest Retry-After that is believed is seven days, jitter goes upward, and skipDays add six.
+LONGEST_WAIT = timedelta(days=16)
+# Between the hosts that share an archive; what is further ahead was a wrong clock.
+CLOCKS_DIFFER = timedelta(minutes=10)
 LONGEST_FLOOR = timedelta(days=410)  # of a source, by its own `every`: a year, and jitter
 
 

@@ -419,6 +419,7 @@ def true_of(connection: Connection, candidates: Sequence[Found], node: Node) -> 
 # -- the articles -----------------------------------------------------------------------------------------------------
 
 
+# Plain SQL for the same reason as in `storage.names`; COLUMNS say how its values are read.
 ARTICLES = """SELECT a.id, a.title, a.url, a.source_id, s.publisher, a.published, a.first_seen, a.story_id, a.text,
         v.score
     FROM articles a JOIN sources s ON s.id = a.source_id JOIN verdicts v ON v.article_id = a.id WHERE a.id IN """

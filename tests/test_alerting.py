@@ -18,7 +18,6 @@ from watchfloor.alerting import (
     sum_up,
     tell,
     tell_baseline,
-    tell_rested,
 )
 from watchfloor.model import Alert, Article, Brief, Grade, SendOutcome
 from watchfloor.ports import StoryState, Target
@@ -207,8 +206,8 @@ def test_what_came_while_a_story_rested_is_told_afterwards() -> None:
     grown = later(story(), article(2, "Fleet returns with 12 ships"))
     resting_still = replace(grown, told={"all": NOON - 2 * HOUR}, fresh_ids=())
     rested = replace(grown, fresh_ids=())
-    assert tell_rested([resting_still], [ALL], NOON) == []
-    (alert,) = tell_rested([rested], [ALL, replace(ALL, name="two")], NOON)
+    assert tell([resting_still], [ALL], NOON, again=True) == []
+    (alert,) = tell([rested], [ALL, replace(ALL, name="two")], NOON, again=True)
     assert (alert.key, alert.briefs[0].news) == ("update:1:all:2", "New figures in a headline: 12.")
     with_another = replace(rested, articles=(*rested.articles, article(3)), fresh_ids=(3,))
     assert [one.briefs[0].news for one in tell([with_another], [ALL], NOON)] == ["New figures in a headline: 12."]

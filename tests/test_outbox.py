@@ -154,7 +154,7 @@ def test_news_of_a_story_that_rests_is_told_when_it_has_rested(desk: Desk) -> No
     assert [alert.kind for alert in sends(desk)] == ["story"]
 
     def rested() -> list[Alert]:
-        tell: Tell = lambda states, recent: alerting.tell_rested(states, [ROUTE], desk.now, recent=recent)  # noqa: E731
+        tell: Tell = lambda states, recent: alerting.tell(states, [ROUTE], desk.now, recent=recent, again=True)  # noqa: E731
         return list(desk.archive.settle_rested(tell, alerting.UPDATE_REST, desk.now))
 
     assert rested() == []

@@ -1,7 +1,6 @@
 """Stories x routes x what was told x now -> alerts. Pure: what is decided here is stored and sent by others.
 
-    tell            stories of a batch -> one alert per story and route, held by quiet hours, floods, downtime
-    tell_rested     stories that grew while their last message was too fresh -> updates
+    tell            stories -> one alert per story and route, held by quiet hours, floods, downtime
     sum_up          alerts of a route that were held -> one
     tell_baseline   what came with first answers -> at most one alert per route
     digest_due      route x last digest -> the period that is due
@@ -80,42 +79,24 @@ def tell(
     recent: Recent | None = None,
     names: Names | None = None,
     idle_since: datetime | None = None,
+    again: bool = False,
 ) -> list[Alert]:
     """The alerts that these stories call for.
 
     `recent`: for the flood brake; without it the batch alone counts. `idle_since`: nothing ran since then, so that what
-    is found now is old already. Routes with a digest get nothing here.
+    is found now is old already. `again`: updates alone, of stories whose last message was too fresh for one. Routes
+    with a digest get nothing here.
     """
     at_once = [route for route in routes if route.digest is None]
     return [
         alert
         for route in at_once
         for alert in _held(
-            route, _alerts_on(route, states, now, names or {}), (recent or {}).get(route.name, ()), now, idle_since
-        )
-    ]
-
-
-def tell_rested(
-    states: Sequence[StoryState],
-    routes: Sequence[Route],
-    now: datetime,
-    *,
-    recent: Recent | None = None,
-    names: Names | None = None,
-    idle_since: datetime | None = None,
-) -> list[Alert]:
-    """The updates that these stories call for, now that their last message has had its rest; never a first message."""
-    return [
-        alert
-        for route in routes
-        for alert in tell(
-            [state for state in states if route.name in state.told],
-            [route],
+            route,
+            _alerts_on(route, [one for one in states if not again or route.name in one.told], now, names or {}),
+            (recent or {}).get(route.name, ()),
             now,
-            recent=recent,
-            names=names,
-            idle_since=idle_since,
+            idle_since,
         )
     ]
 
@@ -152,7 +133,7 @@ def _update(route: Route, state: StoryState, now: datetime, names: Names) -> Ale
         return None
     urgent = state.followed or (state.brief.official and not before.official)
     if not urgent and now - state.told[route.name] < UPDATE_REST:
-        return None  # not lost: what was told stays the measure, and `tell_rested` asks again
+        return None  # not lost: what was told stays the measure, and it is asked again
     key = f"update:{state.brief.story_id}:{route.name}:{state.brief.articles}"
     brief = replace(state.brief, news=news)
     told = state.told[route.name].astimezone(route.timezone)

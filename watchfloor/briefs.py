@@ -157,3 +157,10 @@ def merge_spans(spans: Iterable[tuple[int, int]], text: str = "") -> tuple[tuple
         else:
             merged.append((start, end))
     return tuple(merged)
+
+
+def bracketed(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    """The text with these spans, in order and apart, in brackets: marks for where there are no colours."""
+    for start, end in reversed(spans):
+        text = f"{text[:start]}[{text[start:end]}]{text[end:]}"
+    return text

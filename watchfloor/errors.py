@@ -27,7 +27,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 
 class WatchfloorError(Exception):
@@ -105,6 +105,7 @@ class Together(ConfigurationError):
     """All that is wrong with a file, a line each; `faults` has them one by one, in the order of the file."""
 
     SHOWN = 20
+    of: ClassVar[type[ConfigurationError]] = ConfigurationError  # what each of them is
 
     def __init__(self, faults: Iterable[ConfigurationError]) -> None:
         self._faults = tuple(sorted(faults, key=lambda one: one.line or 0))
@@ -123,9 +124,13 @@ class Together(ConfigurationError):
 class AlertsErrors(Together, AlertsError):
     """Several at once."""
 
+    of = AlertsError
+
 
 class WatchlistErrors(Together, WatchlistError):
     """Several at once."""
+
+    of = WatchlistError
 
 
 class Faults:
@@ -134,16 +139,15 @@ class Faults:
     `with faults:` keeps what is raised inside, and goes on.
     """
 
-    def __init__(self, together: type[AlertsErrors | WatchlistErrors] = AlertsErrors) -> None:
+    def __init__(self, together: type[Together]) -> None:
         self._together = together
-        self._kind = AlertsError if together is AlertsErrors else WatchlistError
         self._found: list[ConfigurationError] = []
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
-        if not isinstance(error, self._kind):
+        if not isinstance(error, self._together.of):
             return False
         self._found += error.faults
         return True

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
-from watchfloor.briefs import merge_spans
+from watchfloor.briefs import bracketed, merge_spans
 from watchfloor.model import Article, EntityHit, Evidence, Record, Verdict
 
 TEXT_FROM = {
@@ -143,8 +143,7 @@ def _marked(whole: str, sentence: str, evidence: Sequence[Evidence]) -> str:
     begin = whole.rfind(sentence, 0, evidence[0].start + len(sentence))
     if begin >= 0:
         spans = merge_spans((one.start - begin, min(one.end - begin, len(sentence))) for one in evidence)
-        for start, end in reversed(spans):
-            sentence = f"{sentence[:start]}[{sentence[start:end]}]{sentence[end:]}"
+        sentence = bracketed(sentence, spans)
     plain = " ".join(sentence.split())
     return plain if len(plain) <= SENTENCE else f"{plain[: SENTENCE - 1]}…"
 

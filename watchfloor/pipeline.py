@@ -500,7 +500,7 @@ def tell_rested(floor: Floor, report: Report) -> None:
     idle = alerting.idle_since(floor.archive.last_cycle(), now)
 
     def tell(states: Sequence[StoryState], recent: Recent) -> list[Alert]:
-        said = partial(alerting.tell_rested, states, floor.routes, now, recent=recent, idle_since=idle)
+        said = partial(alerting.tell, states, floor.routes, now, recent=recent, idle_since=idle, again=True)
         return said(names=floor.matcher().watchlist.topics) if said() else []  # the list is read where it is needed
 
     _note_alerts(floor, report, floor.archive.settle_rested(tell, alerting.UPDATE_REST, now))

@@ -72,16 +72,18 @@ def note(home: Path, kept: Kept) -> None:
 
 def kept_in(home: Path) -> Kept | None:
     """The server that was last started from there, if it still runs."""
-    try:
-        kept = Kept(*(home / NOTE).read_text(encoding="utf-8").split())
-    except (OSError, ValueError, TypeError):
-        return None  # none was ever started, or the note is damaged
-    return kept if leases.is_alive(kept.server) else None
+    kept = _noted(home)
+    return kept if kept and leases.is_alive(kept.server) else None
 
 
 def a_serve_lives(home: Path) -> bool:
-    """Whether the `serve` that last started a server from there still runs."""
+    """Whether the `serve` that keeps the server of there still runs."""
+    kept = _noted(home)
+    return bool(kept and leases.is_alive(kept.serve))
+
+
+def _noted(home: Path) -> Kept | None:
     try:
-        return leases.is_alive((home / NOTE).read_text(encoding="utf-8").split()[-1])
-    except (OSError, IndexError):
-        return False
+        return Kept(*(home / NOTE).read_text(encoding="utf-8").split())
+    except (OSError, ValueError, TypeError):
+        return None  # none was ever started, or the note is damaged

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from watchfloor.errors import AlertsError, Faults
+from watchfloor.errors import AlertsError, AlertsErrors, Faults
 from watchfloor.model import SavedSearch, Source
 from watchfloor.query import parse_lenient
 from watchfloor.routes import Route
@@ -23,7 +23,7 @@ def with_searches(
     Raises:
         AlertsError: no search has that name, or it asks what a route cannot: a language, or no source there is.
     """
-    known, faults, made = {search.name: search for search in searches}, Faults(), []
+    known, faults, made = {search.name: search for search in searches}, Faults(AlertsErrors), []
     for route in routes:
         with faults:
             made.append(_resolved(route, known, sources, path) if route.search else route)

@@ -13,7 +13,7 @@ from watchfloor import wiring
 from watchfloor.cli import DONE, FAILED, WRONG_USE
 from watchfloor.cli.options import AlertsOptions, ArchiveOptions, CycleOptions, Format
 from watchfloor.cli.printing import as_json, console, table, when
-from watchfloor.errors import AlertsError, ConfigurationError, Faults
+from watchfloor.errors import AlertsError, AlertsErrors, ConfigurationError, Faults
 from watchfloor.model import Delivery, DeliveryState
 from watchfloor.routes import when_told
 
@@ -90,7 +90,7 @@ def check(
 
 def _read(settings: Settings) -> tuple[Sequence[ConfigurationError], Policy | None]:
     """What is wrong with the alerts file and the templates, and the policy if nothing is wrong with it."""
-    watchlist, faults = wiring.load_watchlist(settings), Faults()
+    watchlist, faults = wiring.load_watchlist(settings), Faults(AlertsErrors)
     policy = None
     with faults:
         policy = wiring.load_policy(settings, wiring.names_for_routes(wiring.load_sources(settings), watchlist))

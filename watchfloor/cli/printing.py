@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from watchfloor.briefs import bracketed
+
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
@@ -132,11 +134,7 @@ def _hanging(line: str, width: int) -> str:
 
 def _passage(hit: Hit) -> str:
     """The snippet on one line, its marks in brackets, and signs that a text goes on before and after it."""
-    pieces, at = [], 0
-    for start, end in hit.marks:
-        pieces += [hit.snippet[at:start], "[", hit.snippet[start:end], "]"]
-        at = end
-    whole = " ".join("".join([*pieces, hit.snippet[at:]]).split())
+    whole = " ".join(bracketed(hit.snippet, hit.marks).split())
     before = "" if hit.snippet[:1].isupper() else "\N{HORIZONTAL ELLIPSIS} "
     after = "" if whole.endswith((".", "!", "?")) else " \N{HORIZONTAL ELLIPSIS}"
     return f"{before}{whole}{after}"

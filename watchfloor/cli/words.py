@@ -85,7 +85,8 @@ def check(*, format: Format = "table", options: WatchlistOptions = WatchlistOpti
         print(*faults, sep="\n", file=sys.stderr)
     else:
         table(("what", "count"), watchlist.counts().items())
-        print(*(f"{settings.watchlist_path}:{one.line}: {one.reason} ({one.hint})" for one in vain), sep="\n")
+        for one in vain:
+            print(f"{settings.watchlist_path}:{one.line}: {one.reason} ({one.hint})")
         print(f"{settings.watchlist_path} is in order, version {watchlist.version}; {len(vain)} terms in vain.")
     return WRONG_USE if faults else DONE
 
