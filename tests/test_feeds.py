@@ -192,6 +192,14 @@ def test_a_link_may_be_followed_or_is_none(link: str, clean: str | None) -> None
     assert entry.url == clean
 
 
+@pytest.mark.parametrize("place", ["channel", "item"])
+def test_an_element_named_as_the_parser_names_its_list_of_links_costs_nothing(place: str) -> None:
+    """feedparser keeps what it does not know under its name, and then has no list to put links into."""
+    links, item = "<links a='1'/>", "<guid>g</guid><title>t</title>"
+    one, head = (f"{links}<link></link>{item}", "") if place == "item" else (item, f"{links}<link></link>")
+    assert [entry.title for entry in read(rss(one, head=head)).entries] == ["t"]
+
+
 # -- identity ---------------------------------------------------------------------------------------------------------
 
 
