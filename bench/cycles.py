@@ -140,8 +140,10 @@ def _cycles_with_news(table: Table, at: Desk, rounds: int) -> None:
             gated = at.cycles(WATCHFLOOR_GATE="rough")
         found.append((ours, gated, naive))
     said = _said(found[0][0])
-    assert said["entries"]["new"] == FRESH * at.feeds >= _said(found[0][2])["new"] > 3 * at.feeds  # it loses some feeds
-    pages = said["entries"]["new"]
+    pages, of_naive = said["entries"]["new"], _said(found[0][2])["new"]
+    assert pages == FRESH * at.feeds, f"{pages} new entries of {at.feeds} feeds"
+    # It loses some feeds, and takes entries without an id for new again: a few in a hundred.
+    assert 3 * at.feeds < of_naive < 1.1 * pages, f"the naive loop has {of_naive} new entries of {pages}"
     wall, cpu = middle([o.wall for o, _, _ in found]), middle([o.cpu for o, _, _ in found])
     table.add(
         f"cycle of {at.feeds} changed feeds, {pages} pages: wall, against naive",
