@@ -5,6 +5,7 @@ The deciders of the house make them, so that they read as the real ones do.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,7 +22,6 @@ from watchfloor.ports import StoryState
 from watchfloor.routes import Flood, Route
 
 DAY = timedelta(days=1)
-NAMES = {"force-posture": "Forces and bases", "missiles": "Missiles", "arms-control": "Arms control"}
 _SENTENCE = "The minister asked the allies for two more battalions, so that the first can go home by spring."
 _HEADLINES = (
     ("A test: ministry asks allies for two battalions", "force-posture"),
@@ -31,9 +31,9 @@ _HEADLINES = (
 )
 
 
-def samples(now: datetime, zone: ZoneInfo) -> tuple[Alert, ...]:
+def samples(now: datetime, zone: ZoneInfo, names: Mapping[str, str] | None = None) -> tuple[Alert, ...]:
     """Alerts as they would be made now: a story, its update, a first look, a digest, a flood, and a message about the
-    monitor itself with its all-clear."""
+    monitor itself with its all-clear. `names`: of topics, as the watchlist gives them."""
     route = Route("test", timezone=zone, flood=Flood(3, timedelta(minutes=10)))
     briefs = tuple(_brief(number, *told, now) for number, told in enumerate(_HEADLINES, start=1))
     states = [_state(brief) for brief in briefs]
@@ -43,12 +43,12 @@ def samples(now: datetime, zone: ZoneInfo) -> tuple[Alert, ...]:
         told={"test": now - timedelta(hours=4)},
         told_brief={"test": briefs[0]},
     )
-    told = alerting.tell([states[0], grown], [replace(route, flood=None)], now, names=NAMES)
+    told = alerting.tell([states[0], grown], [replace(route, flood=None)], now, names=names)
     made = (
         *told,
         *alerting.tell_baseline([replace(state, baseline=True) for state in states], [route], now),
         _digest(briefs, replace(route, digest="daily"), now),
-        alerting.sum_up(alerting.tell(states, [route], now, names=NAMES), now),
+        alerting.sum_up(alerting.tell(states, [route], now, names=names), now),
         *_of_the_monitor(now),
     )
     return tuple(replace(one, key=f"test:{number}:{now:%Y%m%dT%H%M%S%f}") for number, one in enumerate(made))

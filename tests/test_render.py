@@ -237,3 +237,8 @@ def test_our_own_templates_pass(tmp_path: Path) -> None:
     try_templates(tmp_path, NOON)
     kinds = [one.kind for one in samples(NOON, BERLIN)]
     assert kinds == ["story", "update", "baseline", "digest", "flood", "ops", "ops"]
+
+
+def test_samples_name_topics_as_the_watchlist_does() -> None:
+    story = samples(NOON, BERLIN, {"force-posture": "Ships & fleets"})[0]
+    assert story.subject == "Ships & fleets (2 publishers)"

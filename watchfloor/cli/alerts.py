@@ -52,9 +52,10 @@ def send_samples(
             hint=f"known: {known}" if known else "`watchfloor init` writes an example alerts file",
         )
     rows = []
-    with wiring.open_sender(settings, policy, names=lambda: wiring.load_watchlist(settings).topics) as sender:
+    names = wiring.load_watchlist(settings).topics
+    with wiring.open_sender(settings, policy, names=lambda: names) as sender:
         for one in chosen:
-            for sample in samples(wiring.now(), settings.zone):
+            for sample in samples(wiring.now(), settings.zone, names):
                 message_id = f"{sample.key.replace(':', '.')}@watchfloor"
                 outcome = sender.send(Delivery(0, 0, one.id, "sending", 1, message_id, sample))
                 rows.append((one.id, one.name, sample.kind, outcome.result, outcome.detail))
