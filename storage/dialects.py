@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, TextClause, text
 
 T = TypeVar("T")
 CHUNK = 500  # values of one IN list; the smallest limit among builds of SQLite is 999
@@ -35,6 +36,12 @@ def put(connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]], *
     statement = _insert(connection, table)
     values = {name: statement.excluded[name] for name in rows[0] if name not in key}
     connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=values), rows)
+
+
+@cache
+def plain(sql: str) -> TextClause:
+    """The statement, made once: to look for its parameters takes SQLAlchemy longer than many an answer takes."""
+    return text(sql)
 
 
 def chunks(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:

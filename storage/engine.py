@@ -148,7 +148,8 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     options = connection.get_execution_options()
-    connection.exec_driver_sql(f"PRAGMA synchronous={options.get('synchronous', 'NORMAL')}")
+    if "synchronous" in options:  # of a transaction that writes
+        connection.exec_driver_sql(f"PRAGMA synchronous={options['synchronous']}")
     connection.exec_driver_sql(options.get("begin", "BEGIN"))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 from sqlalchemy import Connection, TextClause, text
 
@@ -31,22 +32,20 @@ MONTH = {
     "sqlite": "strftime('%Y-%m', key >> {bits}, 'unixepoch')",
     "postgresql": "to_char(to_timestamp(key >> {bits}) AT TIME ZONE 'UTC', 'YYYY-MM')",
 }
-TALLY = """WITH found AS MATERIALIZED ({keys}),
+FOUND = """WITH found AS MATERIALIZED ({keys}),
     filed AS MATERIALIZED (
         SELECT f.source_id, f.language, count(*) AS hits
-        FROM found JOIN facets f ON f.word_key = found.key GROUP BY 1, 2)
-    SELECT 'topics', t.topic, count(*) FROM found JOIN article_topics t ON t.article_id = (key & {mask}) GROUP BY 2
-    UNION ALL
-    SELECT 'entities', m.entity, count(*) FROM found JOIN mentions m ON m.article_id = (key & {mask}) GROUP BY 2
-    UNION ALL
-    SELECT 'publishers', s.publisher, sum(hits) FROM filed JOIN sources s ON s.id = source_id GROUP BY 2
-    UNION ALL
-    SELECT 'countries', s.country, sum(hits) FROM filed JOIN sources s ON s.id = source_id
-        WHERE s.country IS NOT NULL GROUP BY 2
-    UNION ALL
-    SELECT 'languages', language, sum(hits) FROM filed WHERE language IS NOT NULL GROUP BY 2
-    UNION ALL
-    SELECT 'months', {month}, count(*) FROM found GROUP BY 2"""
+        FROM found JOIN facets f ON f.word_key = found.key GROUP BY 1, 2)"""
+OFTEN = "SELECT * FROM (SELECT '{kind}', {value}, {hits} FROM {rows} GROUP BY 2 ORDER BY 3 DESC, {first} LIMIT :most)"
+MONTHS = "SELECT 'months', {month}, count(*) FROM found GROUP BY 2"
+VALUES = {  # of each kind: what has the value, what counts it, and where both are
+    "topics": ("t.topic", "count(*)", "found JOIN article_topics t ON t.article_id = (key & {mask})"),
+    "entities": ("m.entity", "count(*)", "found JOIN mentions m ON m.article_id = (key & {mask})"),
+    "publishers": ("s.publisher", "sum(hits)", "filed JOIN sources s ON s.id = source_id"),
+    "countries": ("s.country", "sum(hits)", "filed JOIN sources s ON s.id = source_id WHERE s.country IS NOT NULL"),
+    "languages": ("language", "sum(hits)", "filed WHERE language IS NOT NULL"),
+}
+FIRST = {"sqlite": "{value}", "postgresql": '{value} COLLATE "C"'}  # of values that are as frequent
 
 
 def facets(database: Database, node: Node | None, filters: Filters, *, most: int) -> Facets:
@@ -99,23 +98,29 @@ def _facets_of(
     connection: Connection, keys: Sequence[int], *, most: int, one_in: int = 1, partly: bool = False
 ) -> Facets:
     found: dict[str, list[Facet]] = {kind: [] for kind in KINDS}
-    for kind, value, count in connection.execute(*_tally(connection.dialect.name, keys)):
+    for kind, value, count in connection.execute(_tally(connection.dialect.name), _given(connection, keys, most)).all():
         found[kind].append(Facet(value, int(count) * one_in))
     return Facets(
         total=len(keys) * one_in,
         one_in=one_in,
         partly=partly,
         months=tuple(sorted(found.pop("months"), key=lambda one: one.value, reverse=True)),
-        **{kind: _most_frequent(values, most) for kind, values in found.items()},
+        **{kind: tuple(sorted(values, key=lambda one: (-one.count, one.value))) for kind, values in found.items()},
     )
 
 
-def _tally(dialect: str, keys: Sequence[int]) -> tuple[TextClause, dict[str, object]]:
-    month = MONTH[dialect].format(bits=words.ID_BITS)
-    statement = TALLY.format(keys=KEYS[dialect], mask=(1 << words.ID_BITS) - 1, month=month)
-    given = list(keys) if dialect == "postgresql" else f"[{','.join(map(str, keys))}]"
-    return text(statement), {"keys": given}
+@cache
+def _tally(dialect: str) -> TextClause:
+    """The most frequent values of each kind among the keys, and all months."""
+    tallies = [
+        OFTEN.format(kind=kind, value=value, hits=hits, rows=rows, first=FIRST[dialect].format(value=value))
+        for kind, (value, hits, rows) in VALUES.items()
+    ]
+    tallies.append(MONTHS.format(month=MONTH[dialect].format(bits=words.ID_BITS)))
+    mask = (1 << words.ID_BITS) - 1
+    return text(f"{FOUND.format(keys=KEYS[dialect])} {' UNION ALL '.join(tallies).format(mask=mask)}")
 
 
-def _most_frequent(values: list[Facet], most: int) -> tuple[Facet, ...]:
-    return tuple(sorted(values, key=lambda one: (-one.count, one.value))[:most])
+def _given(connection: Connection, keys: Sequence[int], most: int) -> dict[str, object]:
+    given = list(keys) if connection.dialect.name == "postgresql" else f"[{','.join(map(str, keys))}]"
+    return {"keys": given, "most": most}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from storage.dialects import chunks
+from storage.dialects import chunks, plain
 
 # Plain SQL that never changes: an IN list of SQLAlchemy's is put together anew for each batch, which takes longer than
 # to answer it.
@@ -25,7 +25,7 @@ def given(connection: Connection, ids: Iterable[int]) -> dict[str, object]:
 
 def names_of(connection: Connection, name: Any, article_ids: Iterable[int]) -> dict[int, list[str]]:
     """`ArticleTopicRow.topic` or `MentionRow.entity` of each of these articles that has any."""
-    statement = text(NAMES.format(name=name.name, table=name.table.name, ids=GIVEN[connection.dialect.name]))
+    statement = plain(NAMES.format(name=name.name, table=name.table.name, ids=GIVEN[connection.dialect.name]))
     found: dict[int, list[str]] = {}
     for chunk in chunks(article_ids):
         for article_id, value in connection.execute(statement, given(connection, chunk)).all():

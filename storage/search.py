@@ -19,18 +19,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from math import ceil
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, text
+from sqlalchemy import Connection, TextualSelect, func, select, text
 from sqlalchemy.exc import OperationalError
 
 from storage import compiling, words
-from storage.dialects import chunks
+from storage.dialects import chunks, plain
 from storage.engine import Database
 from storage.names import GIVEN, given, names_of
 from storage.schema import ArticleRow, ArticleTopicRow, MentionRow, SourceRow, VerdictRow
-from storage.snippets import snippet
+from storage.snippets import snippets
 from watchfloor.errors import ArchiveError, QueryError
 from watchfloor.model import Filters, Hit, Hits
 from watchfloor.query import Document, Node, evaluate
@@ -244,8 +245,9 @@ def page(connection: Connection, question: Question, limit: int) -> tuple[list[F
 # -- the index --------------------------------------------------------------------------------------------------------
 
 
-def _run(connection: Connection, statement: str, match: str, **values: object) -> Sequence[Row[Any]]:
-    return connection.execute(text(STATEMENTS[connection.dialect.name][statement]), {"match": match, **values}).all()
+def _run(connection: Connection, statement: str, match: str, **values: object) -> Sequence[int]:
+    asked = plain(STATEMENTS[connection.dialect.name][statement])
+    return connection.execute(asked, {"match": match, **values}).scalars().all()
 
 
 def count(connection: Connection, question: Question) -> int:
@@ -254,8 +256,8 @@ def count(connection: Connection, question: Question) -> int:
     if connection.dialect.name == "postgresql":
         _plan(connection, by_key=False)
         statement = "count a slice" if question.sliced else statement
-    rows = _run(connection, statement, question.match, low=question.low, high=question.high, limit=COUNTED + 1)
-    return int(rows[0][0])
+    found = _run(connection, statement, question.match, low=question.low, high=question.high, limit=COUNTED + 1)
+    return found[0]
 
 
 def _plan(connection: Connection, *, by_key: bool) -> None:
@@ -266,27 +268,26 @@ def _plan(connection: Connection, *, by_key: bool) -> None:
     """
     off, on = ("bitmapscan", "indexscan") if by_key else ("indexscan", "bitmapscan")
     connection.execute(
-        text(f"SET LOCAL enable_seqscan = off; SET LOCAL enable_{off} = off; SET LOCAL enable_{on} = on")
+        plain(f"SET LOCAL enable_seqscan = off; SET LOCAL enable_{off} = off; SET LOCAL enable_{on} = on")
     )
 
 
-def newest(connection: Connection, question: Question, match: str, limit: int, *, many: bool = False) -> list[int]:
+def newest(connection: Connection, question: Question, match: str, limit: int, *, many: bool = False) -> Sequence[int]:
     """The keys of the newest that match this expression within the question's bounds; `many`: most of them do."""
     statement = "newest"
     if connection.dialect.name == "postgresql":
         _plan(connection, by_key=many)
         statement = "newest of many" if many else "newest of a slice" if question.sliced else statement
-    rows = _run(connection, statement, match, low=question.low, high=question.high, limit=limit)
-    return [row.key for row in rows]
+    return _run(connection, statement, match, low=question.low, high=question.high, limit=limit)
 
 
-def _few(connection: Connection, part: Question) -> list[int] | None:
+def _few(connection: Connection, part: Question) -> Sequence[int] | None:
     """All that match in a slice, if those are few: then they need not be looked for again."""
     keys = newest(connection, part, part.match, FEW + 1) if part.sliced else []
     return keys if part.sliced and len(keys) <= FEW else None
 
 
-def _next_of(connection: Connection, part: Question, limit: int, there: int, few: list[int] | None) -> list[Found]:
+def _next_of(connection: Connection, part: Question, limit: int, there: int, few: Sequence[int] | None) -> list[Found]:
     """The next matches of a slice in which so many are; `few`: these."""
     if few is None and there <= FEW and len(part.tiers) > 1:
         few = newest(connection, part, part.match, FEW)
@@ -328,14 +329,14 @@ def _among(connection: Connection, part: Question, keys: Sequence[int], match: s
     its first match for each of them; to walk through the slice once takes a hundredth."""
     if connection.dialect.name == "sqlite":
         return newest(connection, replace(part, low=min(keys), high=max(keys) + 1), match, FEW)
-    return [row.key for row in _run(connection, "among", match, keys=list(keys))]
+    return _run(connection, "among", match, keys=list(keys))
 
 
 @contextmanager
 def limited(connection: Connection) -> Iterator[None]:
     """Stop what takes too long: SQLite asks us now and then, PostgreSQL looks at the clock itself."""
     if connection.dialect.name == "postgresql":
-        connection.execute(text(f"SET LOCAL statement_timeout = {int(SECONDS * 1000)}"))
+        connection.execute(plain(f"SET LOCAL statement_timeout = {int(SECONDS * 1000)}"))
         yield
         return
     end = time.monotonic() + SECONDS
@@ -437,30 +438,35 @@ COLUMNS = (
 )
 
 
+@cache
+def _articles(dialect: str) -> TextualSelect:
+    return text(ARTICLES + GIVEN[dialect]).columns(*COLUMNS)
+
+
 def _hits(connection: Connection, page: Sequence[Found], node: Node | None) -> tuple[Hit, ...]:
     ids = [words.article_of_key(one.key) for one in page]
     topics = names_of(connection, ArticleTopicRow.topic, ids)
     entities = names_of(connection, MentionRow.entity, ids)
-    statement = text(ARTICLES + GIVEN[connection.dialect.name]).columns(*COLUMNS)
+    statement = _articles(connection.dialect.name)
     rows = connection.execute(statement, given(connection, ids)).all()
-    hits = {row.id: _hit(row, topics.get(row.id, ()), entities.get(row.id, ()), node) for row in rows}
+    snippet = snippets(node)
+    hits = {
+        row.id: Hit(
+            id=row.id,
+            title=row.title,
+            url=row.url,
+            source=row.source_id,
+            publisher=row.publisher,
+            published=row.published,
+            first_seen=row.first_seen,
+            score=row.score,
+            topics=tuple(topics.get(row.id, ())),
+            entities=tuple(entities.get(row.id, ())),
+            snippet=passage,
+            marks=marks,
+            story=row.story_id,
+        )
+        for row in rows
+        for passage, marks in [snippet(row.title, row.text)]
+    }
     return tuple(hits[id] for id in ids if id in hits)
-
-
-def _hit(row: Row[Any], topics: Sequence[str], entities: Sequence[str], node: Node | None) -> Hit:
-    passage, marks = snippet(row.title, row.text, node)
-    return Hit(
-        id=row.id,
-        title=row.title,
-        url=row.url,
-        source=row.source_id,
-        publisher=row.publisher,
-        published=row.published,
-        first_seen=row.first_seen,
-        score=row.score,
-        topics=tuple(topics),
-        entities=tuple(entities),
-        snippet=passage,
-        marks=marks,
-        story=row.story_id,
-    )

@@ -11,7 +11,9 @@ from watchfloor.cli.printing import print_hits
 from watchfloor.model import Hit
 
 SEEN = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
-SNIPPET = "went home.  The last troops\nleft Gao, and the desert base was handed to those who had asked them to go, a"
+SNIPPET = (
+    "… went home.  The last troops\nleft Gao, and the desert base was handed to those who had asked them to go, a …"
+)
 
 
 def test_a_hit_is_wrapped_under_its_title(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from storage import facets as facets_room
 from storage import search, words
 from storage.archive import SqlArchive
 from storage.engine import open_archive
-from storage.snippets import snippet
+from storage.snippets import snippets
 from storage.words import MOST_WORDS, VERSION, compose, key_of
 from tests.archives import DAY, HOUR, NOON, Desk, desk_with_news, entry, source
 from tests.postgres import fresh_database
@@ -490,11 +490,11 @@ def test_a_text_of_any_length_is_indexed(desk: Desk) -> None:
 
 def test_the_snippet_is_the_passage_around_the_first_place() -> None:
     text = "Nothing here. " * 40 + "Then the carrier left Norfolk. " + "And nothing. " * 40
-    passage, marks = snippet("Title", text, parse("carrier OR norfolk"))
+    passage, marks = snippets(parse("carrier OR norfolk"))("Title", text)
     assert [passage[start:end] for start, end in marks] == ["carrier", "Norfolk"]
-    assert len(passage) <= 240
-    assert text.find(passage) > 0
-    assert not passage.startswith(" ")
+    assert len(passage) <= 244
+    assert text.find(passage[2:-2]) > 0
+    assert (passage[:3], passage[-2:]) == ("\N{HORIZONTAL ELLIPSIS} N", " \N{HORIZONTAL ELLIPSIS}")
 
 
 @pytest.mark.parametrize(
@@ -512,16 +512,27 @@ def test_the_snippet_is_the_passage_around_the_first_place() -> None:
     ],
 )
 def test_the_marks_are_the_words_that_were_asked_for(query: str, marked: list[str]) -> None:
-    passage, marks = snippet("A title", "The Carrier’s crew; two U.S. carriers\nlater, in Kraków.", parse(query))
+    passage, marks = snippets(parse(query))("A title", "The Carrier’s crew; two U.S. carriers\nlater, in Kraków.")
     assert [passage[start:end] for start, end in marks] == marked
 
 
 def test_without_a_place_in_the_text_the_snippet_is_its_beginning() -> None:
-    assert snippet("Carrier", "It left. " * 50, parse("carrier")) == ((("It left. " * 50)[:240]).rsplit(" ", 1)[0], ())
-    assert snippet("Carrier", "", None) == ("", ())
+    text = "It left. " * 50
+    beginning = f"{text[:240].rsplit(' ', 1)[0]} \N{HORIZONTAL ELLIPSIS}"
+    assert snippets(parse("carrier"))("Carrier", text) == snippets(None)("Carrier", text) == (beginning, ())
+    assert snippets(None)("Carrier", "") == ("", ())
+
+
+def test_only_where_a_text_goes_on_has_the_snippet_an_ellipsis() -> None:
+    short = snippets(parse("left"))
+    assert short("", "It left.") == ("It left.", ((3, 7),))
+    begins, _ = short("", f"It left. {'And so on. ' * 30}")
+    assert (begins[:9], begins[-5:]) == ("It left. ", "on. \N{HORIZONTAL ELLIPSIS}")
+    ends, _ = short("", f"{'And so on. ' * 30}It left.")
+    assert (ends[:2], ends[-8:]) == ("\N{HORIZONTAL ELLIPSIS} ", "It left.")
 
 
 def test_marks_lie_within_the_snippet() -> None:
     text = "x" * 239 + " carrier"
-    passage, marks = snippet("", text, parse("carrier"))
+    passage, marks = snippets(parse("carrier"))("", text)
     assert [passage[start:end] for start, end in marks] == ["carrier"]

@@ -500,7 +500,7 @@ class SavedSearch:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """An article that a search found. `snippet` is plain text, `marks` are spans within it."""
+    """An article that a search found. `snippet` is plain text, an ellipsis where it is cut; `marks` are spans in it."""
 
     id: int
     title: str

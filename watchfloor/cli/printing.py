@@ -133,11 +133,8 @@ def _hanging(line: str, width: int) -> str:
 
 
 def _passage(hit: Hit) -> str:
-    """The snippet on one line, its marks in brackets, and signs that a text goes on before and after it."""
-    whole = " ".join(bracketed(hit.snippet, hit.marks).split())
-    before = "" if hit.snippet[:1].isupper() else "\N{HORIZONTAL ELLIPSIS} "
-    after = "" if whole.endswith((".", "!", "?")) else " \N{HORIZONTAL ELLIPSIS}"
-    return f"{before}{whole}{after}"
+    """The snippet on one line, its marks in brackets."""
+    return " ".join(bracketed(hit.snippet, hit.marks).split())
 
 
 def print_facets(facets: Facets) -> None:
