@@ -36,7 +36,8 @@ FOUND = """WITH found AS MATERIALIZED ({keys}),
     filed AS MATERIALIZED (
         SELECT f.source_id, f.language, count(*) AS hits
         FROM found JOIN facets f ON f.word_key = found.key GROUP BY 1, 2)"""
-OFTEN = "SELECT * FROM (SELECT '{kind}', {value}, {hits} FROM {rows} GROUP BY 2 ORDER BY 3 DESC, {first} LIMIT :most)"
+OFTEN = """SELECT * FROM (
+    SELECT '{kind}', {value}, {hits} FROM {rows} GROUP BY 2 ORDER BY 3 DESC, {first} LIMIT :most) AS {kind}"""
 MONTHS = "SELECT 'months', {month}, count(*) FROM found GROUP BY 2"
 VALUES = {  # of each kind: what has the value, what counts it, and where both are
     "topics": ("t.topic", "count(*)", "found JOIN article_topics t ON t.article_id = (key & {mask})"),

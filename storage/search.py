@@ -194,7 +194,8 @@ def _folded(names: Sequence[str]) -> set[str]:
 
 
 def _bound(moment: datetime | None, otherwise: int) -> int:
-    return otherwise if moment is None else ceil(moment.timestamp()) << words.ID_BITS
+    """The first key of a moment; of one that no key reaches (before 1970, after 2242), the nearest there is."""
+    return otherwise if moment is None else min(max(ceil(moment.timestamp()) << words.ID_BITS, 0), LAST)
 
 
 # -- slices of the archive --------------------------------------------------------------------------------------------

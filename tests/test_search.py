@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
@@ -123,6 +124,13 @@ def test_an_empty_query_lists_the_newest_relevant_ones(desk: Desk) -> None:
     desk.works("gazette", *(entry(name, published=NOON - days[name] * DAY) for name in days))
     assert titles(desk.finds()) == ["one", "two", "four"]
     assert titles(desk.finds(everything=True)) == ["one", "two", "dull", "four"]
+
+
+def test_no_date_is_too_far_off(desk: Desk) -> None:
+    desk.works("gazette", entry("summit"))
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    assert desk.finds("summit", since=first, until=last).total == 1
+    assert desk.finds("summit", since=last).total == desk.finds("summit", until=first).total == 0
 
 
 def test_filters_narrow(desk: Desk) -> None:
