@@ -80,3 +80,9 @@ def test_folding_twice_changes_nothing(text: str) -> None:
 )
 def test_finds_the_sentence_around_a_place(text: str, offset: int, sentence: str) -> None:
     assert Sentences(text).at(offset) == sentence
+
+
+@pytest.mark.parametrize("kinds", [10, 3_000])
+def test_many_kinds_of_characters_fold_as_few_do(kinds: int) -> None:
+    characters = [chr(0x1E00 + number * 7) for number in range(kinds)]
+    assert fold(" ".join(characters)).text == f" {' '.join(fold(one).text[1:-1] for one in characters)} "
