@@ -7,12 +7,11 @@ a * has no blank at its end.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
 
-from ahocorasick_rs import AhoCorasick, Implementation
+from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from watchfloor import query
 from watchfloor.spelling import ENGLISH, forms
@@ -54,7 +53,8 @@ class Item:
         return _KINDS[self.layer]
 
 
-class Use(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Use:
     """A form stands for this item, under these conditions.
 
     `letters` are the letters and digits that the original must begin with, capitals included; "" for any. `plain`: the
@@ -86,7 +86,7 @@ def end_of(hit: int) -> int:
 class Patterns:
     """Forms to be searched for in one pass, numbered as `automaton` reports them."""
 
-    automaton: AhoCorasick
+    automaton: BytesAhoCorasick
     uses: Sequence[Use]
     open_forms: frozenset[int]  # of terms with a *: found up to the end of the word
     forms: Sequence[str]  # with their blanks
@@ -94,19 +94,34 @@ class Patterns:
 
     def search(self, haystack: str, language: str) -> tuple[list[int], Mapping[int, Sequence[int]]]:
         """The hits in a folded text, in order; and where each form begins."""
-        open_forms, forms = self.open_forms, self.by_language[language]
+        open_forms, by_form = self.open_forms, self.by_language[language]
         hits: list[int] = []
-        places: defaultdict[int, list[int]] = defaultdict(list)
-        for form, start, end in self.automaton.find_matches_as_indexes(haystack, overlapping=True):
-            places[form].append(start)
-            if uses := forms[form]:
-                first = start << START_BITS
+        places: dict[int, list[int]] = {}
+        for form, start, end in self._found(haystack):
+            if form in places:
+                places[form].append(start)
+            else:
+                places[form] = [start]
+            for hit in by_form[form]:
                 if form in open_forms:  # as if the rest of the word belonged to the form
-                    first -= min(haystack.index(" ", end) + 1 - end, LONGEST - (end - start)) << USE_BITS
-                for hit in uses:
-                    hits.append(first + hit)
+                    hit -= min(haystack.index(" ", end) + 1 - end, LONGEST - (end - start)) << USE_BITS
+                hits.append((start << START_BITS) + hit)
         hits.sort()
         return hits, places
+
+    def _found(self, haystack: str) -> Iterable[tuple[int, int, int]]:
+        """Every form that stands there, with its start and end."""
+        data = haystack.encode()  # the automaton over characters spends more on counting them than a text takes room
+        found: list[tuple[int, int, int]] = self.automaton.find_matches_as_indexes(data, overlapping=True)
+        return found if len(data) == len(haystack) else self._in_characters(found, data)
+
+    def _in_characters(self, found: Iterable[tuple[int, int, int]], data: bytes) -> Iterator[tuple[int, int, int]]:
+        """What was found, which comes in the order of its ends, with places in characters in place of bytes."""
+        last = end = 0
+        for form, _, byte in found:
+            end += len(data[last:byte].decode())
+            last = byte
+            yield form, end - len(self.forms[form]), end
 
 
 class _ByLanguage(dict[str, Sequence[Sequence[int]]]):
@@ -118,10 +133,20 @@ class _ByLanguage(dict[str, Sequence[Sequence[int]]]):
     def __missing__(self, language: str) -> Sequence[Sequence[int]]:
         spoken = [use.language in (None, language) for use in self._uses]
         found = self[language] = [
-            [(LONGEST - min(len(pattern), LONGEST) << USE_BITS) + use for use in uses if spoken[use]]
+            tuple((LONGEST - min(len(pattern), LONGEST) << USE_BITS) + use for use in uses if spoken[use])
             for pattern, uses in self._forms.items()
         ]
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedRule:
+    """A rule of two groups, by their numbers, with at most `within` words between."""
+
+    item: Item
+    left: int
+    right: int
+    within: int
 
 
 @dataclass(frozen=True)
@@ -132,7 +157,7 @@ class Lexicon:
     terms: Patterns
     groups: Patterns
     named_groups: Mapping[int, Sequence[int]]  # use of a name among the terms -> the groups that it belongs to
-    near_rules: tuple[tuple[Item, int, int, int], ...]  # the numbers of two groups, and how many words may be between
+    near_rules: tuple[NumberedRule, ...]
     query_rules: tuple[tuple[Item, query.Node, frozenset[int]], ...]  # the forms without one of which it cannot match
 
 
@@ -160,7 +185,9 @@ class _Forms:
         """All of them, compiled."""
         patterns = list(self.numbers)
         return Patterns(
-            automaton=AhoCorasick(patterns or ["\n"], implementation=Implementation.ContiguousNFA),
+            automaton=BytesAhoCorasick(
+                [pattern.encode() for pattern in patterns] or [b"\n"], implementation=Implementation.ContiguousNFA
+            ),
             uses=self.uses,
             open_forms=frozenset(n for pattern, n in self.numbers.items() if not pattern.endswith(" ")),
             forms=patterns,
@@ -187,7 +214,7 @@ class _Compiler:
         for item, spelling in members(watchlist):
             self.add(item, spelling)
         near_rules = tuple(
-            (_rule(number, rule), groups.index(rule.groups[0]), groups.index(rule.groups[1]), rule.within)
+            NumberedRule(_rule(number, rule), groups.index(rule.groups[0]), groups.index(rule.groups[1]), rule.within)
             for number, rule in enumerate(watchlist.near_rules)
         )
         query_rules = tuple(

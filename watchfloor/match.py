@@ -14,7 +14,6 @@ The score is the sum of the weights of the evidence, to the cent: whoever prints
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -59,9 +58,9 @@ class _Found:
     places: Mapping[int, Sequence[int]]  # where each form begins
     group_hits: Sequence[int]  # down to the lead's end
     forms: frozenset[int] = frozenset()  # of `places`
+    harmless: list[Span] = field(default_factory=list)
     names: list[_Kept] = field(default_factory=list)
     counted: list[_Kept] = field(default_factory=list)
-    groups: defaultdict[int, list[Span]] = field(default_factory=lambda: defaultdict(list))
 
 
 class _Claim(NamedTuple):
@@ -90,8 +89,7 @@ class Matcher:
             return Verdict(False, spoken, False, 0.0, watchlist.threshold, watchlist=watchlist.version)
         fields = (self._search("title", headline, spoken), self._search("text", body, spoken))
         for found in fields:
-            harmless = _keep_longest(self._lexicon.terms, found, fields)
-            self._qualify_groups(found, fields, harmless)
+            _keep_longest(self._lexicon.terms, found, fields)
         entities = self._entities(fields)
         title_factor = _title_factor(fields)
         claims = [*_term_claims(fields, title_factor), *self._near_rules(fields, title_factor)]
@@ -123,27 +121,6 @@ class Matcher:
         group_hits, _ = self._lexicon.groups.search(haystack[:lead_end], language)
         return _Found(name, folded, folded.original.isupper(), lead_end, hits, places, group_hits, frozenset(places))
 
-    def _qualify_groups(self, found: _Found, fields: Sequence[_Found], harmless: Sequence[Span]) -> None:
-        """Keep of the words of groups what holds and no harmless phrase swallows."""
-        groups, terms, named = self._lexicon.groups, self._lexicon.terms, self._lexicon.named_groups
-        ends = [end for _, end in harmless]
-        members: list[tuple[int, Use, Sequence[int]]] = []
-        for hit in found.group_hits:
-            use = groups.uses[hit & ONE_USE]
-            members.append((hit, use, (use.item.number,)))
-        for hit in found.hits:
-            if hit >> START_BITS >= found.lead_end:
-                break
-            if (number := hit & ONE_USE) in named and end_of(hit) <= found.lead_end:
-                members.append((hit, terms.uses[number], named[number]))
-        for hit, use, numbers in members:
-            span = start, end = hit >> START_BITS, end_of(hit)
-            if harmless and _inside(harmless, ends, start, end):
-                continue
-            if use.plain or _holds(use, start, end, terms, found, fields):
-                for number in numbers:
-                    found.groups[number].append(span)
-
     # what it adds up to
 
     def _entities(self, fields: Iterable[_Found]) -> tuple[EntityHit, ...]:
@@ -157,14 +134,36 @@ class Matcher:
 
     def _near_rules(self, fields: Sequence[_Found], title_factor: float) -> Iterator[_Claim]:
         for found in fields:
-            groups = found.groups
-            for item, left, right, within in self._lexicon.near_rules if len(groups) > 1 else ():
-                if (
-                    left in groups
-                    and right in groups
-                    and (span := _nearest(found, groups[left], groups[right], within))
-                ):
-                    yield _Claim(item, found, found.folded.span(*span), _factor(found, span[0], title_factor))
+            words = self._group_words(found)
+            rules = [rule for rule in self._lexicon.near_rules if rule.left in words and rule.right in words]
+            spans = {
+                group: [span for use, span in words[group] if self._counts(use, span, found, fields)]
+                for group in {rule.left for rule in rules} | {rule.right for rule in rules}
+            }
+            for rule in rules:
+                if span := _nearest(found, spans[rule.left], spans[rule.right], rule.within):
+                    yield _Claim(rule.item, found, found.folded.within(*span), _factor(found, span[0], title_factor))
+
+    def _group_words(self, found: _Found) -> Mapping[int, Sequence[tuple[Use, Span]]]:
+        """The words of each group in headline or lead, names among them."""
+        uses, terms, named = self._lexicon.groups.uses, self._lexicon.terms.uses, self._lexicon.named_groups
+        words: defaultdict[int, list[tuple[Use, Span]]] = defaultdict(list)
+        for hit in found.group_hits:
+            use = uses[hit & ONE_USE]
+            words[use.item.number].append((use, (hit >> START_BITS, end_of(hit))))
+        for hit in found.hits:
+            if (start := hit >> START_BITS) >= found.lead_end:
+                break
+            if (number := hit & ONE_USE) in named and (end := end_of(hit)) <= found.lead_end:
+                for group in named[number]:
+                    words[group].append((terms[number], (start, end)))
+        return words
+
+    def _counts(self, use: Use, span: Span, found: _Found, fields: Sequence[_Found]) -> bool:
+        """Does a word of a group hold, and no harmless phrase swallow it?"""
+        if any(start <= span[0] and span[1] <= end for start, end in found.harmless):
+            return False
+        return use.plain or _holds(use, *span, self._lexicon.terms, found, fields)
 
     def _query_rules(
         self, fields: tuple[_Found, _Found], title_factor: float, entities: Iterable[EntityHit], claims: list[_Claim]
@@ -197,17 +196,17 @@ def _lead_end(haystack: str) -> int:
     return len(haystack) - len(words[query.LEAD_WORDS]) if len(words) > query.LEAD_WORDS else len(haystack)
 
 
-def _keep_longest(patterns: Patterns, found: _Found, fields: Sequence[_Found]) -> list[Span]:
-    """From the left, of what holds and overlaps the longest; returns the harmless spans.
+def _keep_longest(patterns: Patterns, found: _Found, fields: Sequence[_Found]) -> None:
+    """From the left, of what holds and overlaps the longest.
 
     A name inside a longer keyword is tagged but does not count; a keyword inside a longer name is part of the name.
     """
-    harmless: list[Span] = []
     named = counted = 0
-    uses, span = patterns.uses, found.folded.span
+    uses, span, names, terms = patterns.uses, found.folded.within, found.names, found.counted
     for hit in found.hits:
         start, use = hit >> START_BITS, uses[hit & ONE_USE]
-        layer = use.item.layer
+        item = use.item
+        layer = item.layer
         if start < (named if layer is ENTITY else counted):
             continue
         end = end_of(hit)
@@ -217,22 +216,15 @@ def _keep_longest(patterns: Patterns, found: _Found, fields: Sequence[_Found]) -
         if layer is HARMLESS:
             if start >= named:
                 named = counted = last
-                harmless.append((start, end))
+                found.harmless.append((start, end))
             continue
-        kept = start, end, span(start, end), use.item
+        kept = start, end, span(start, end), item
         if layer is ENTITY:
             named = last
-            found.names.append(kept)
-        if use.item.weight and start >= counted:
+            names.append(kept)
+        if item.weight and start >= counted:
             counted = last
-            found.counted.append(kept)
-    return harmless
-
-
-def _inside(spans: Sequence[Span], ends: Sequence[int], start: int, end: int) -> bool:
-    """Does one of the spans, which are in order and do not overlap, hold this one?"""
-    number = bisect_left(ends, end)
-    return number < len(spans) and spans[number][0] <= start
+            terms.append(kept)
 
 
 def _holds(use: Use, start: int, end: int, patterns: Patterns, found: _Found, fields: Sequence[_Found]) -> bool:

@@ -82,19 +82,20 @@ class Folded:
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Where the words in `text[start:end]`, which may have a blank at either end, lie in the original."""
-        text, original = self.text, self.original
-        if text[start] == " ":
-            start += 1
-        if text[end - 1] == " ":
-            end -= 1
+        return self.within(start - (self.text[start] != " "), end + (self.text[end - 1] != " "))
+
+    def within(self, start: int, end: int) -> tuple[int, int]:
+        """Where the words between the blanks at `text[start]` and `text[end - 1]` lie in the original."""
+        original = self.original
         if self.even:
-            first, last = start - 1, end - 1
+            last = end - 2
         else:
             # up to the next character, so that a mark dropped after the last letter belongs to the word
-            first, last = self._origin(start), max(self._origin(end - 1) + 1, self._origin(end))
-        if original[last : last + 1] == "." and "." in original[max(first, last - 2) : last]:
+            last = max(self._origin(end - 2) + 1, self._origin(end - 1))
+            start = self._origin(start + 1)
+        if original.startswith(".", last) and "." in original[max(start, last - 2) : last]:
             last += 1  # U.S. keeps its last full stop
-        return first, last
+        return start, last
 
     def starts_with(self, start: int, letters: str) -> bool:
         """Does the word after the blank at `text[start]` begin so in the original, capitals included?"""
