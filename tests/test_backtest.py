@@ -193,7 +193,6 @@ def _sketch(article: Article) -> bytes:
         publisher="",
         published=None,
         first_seen=article.first_seen,
-        entities=(),
         language="en",
     )
 

@@ -98,7 +98,11 @@ def test_other_words_for_one_event_join_and_other_news_of_one_place_does_not(
     model: GistModel, told: tuple[str, str], told_again: tuple[str, str], other: tuple[str, str]
 ) -> None:
     records = [{"title": title, "text": text, "published": "2026-05-04"} for title, text in (told, told_again, other)]
-    by_gist, by_words = (dict(group_records(records, gists=gists)) for gists in (model, None))
+
+    def names(title: str, text: str) -> dict[str, str]:
+        return {name: kind for name, kind in (("Lanwick", "base"), ("Halvorsen", "firm")) if name in title}
+
+    by_gist, by_words = (dict(group_records(records, names=names, gists=gists)) for gists in (model, None))
     assert by_gist[1] == by_gist[2] != by_gist[3]
     assert by_words != by_gist
 

@@ -17,7 +17,7 @@ from watchfloor.model import Alert
 from watchfloor.ports import Recent, StoryState
 from watchfloor.routes import Route
 from watchfloor.settings import shipped
-from watchfloor.weighing import weigh
+from watchfloor.weighing import named_early, weigh
 
 START = datetime(2026, 5, 4, 6, tzinfo=UTC)
 ROUTE = Route("desk", targets=("ann",))
@@ -114,3 +114,16 @@ def test_one_event_from_forty_feeds_is_one_alert_and_at_most_one_update(tmp_path
     assert kinds["story"] == 1, [alert.briefs[0].headline for alert in told]
     assert kinds["update"] <= 1, [alert.briefs[0].news for alert in told]
     archive.close()
+
+
+def test_what_an_article_is_about_is_named_early() -> None:
+    aside = "Years before, the talks in Geneva had spoken of Poland."
+    text = "The alliance met. NATO will send more troops to Latvia. " + "It rained on all of them. " * 30 + aside
+    verdict = Matcher(watchlist.load(shipped("watchlist.yaml"))).judge("Pentagon chief flies to Riga", text)
+    named = named_early(verdict, text)
+    assert {name: named.get(name) for name in ("NATO", "Latvia", "Poland")} == {
+        "NATO": "alliance",
+        "Latvia": "country",
+        "Poland": None,
+    }
+    assert "Poland" in {entity.name for entity in verdict.entities}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import zlib
 from collections.abc import Iterable
@@ -92,8 +93,9 @@ def test_a_dateline_is_no_part_of_the_text() -> None:
 
 def test_a_sketch_is_small_and_the_same_for_the_same_article() -> None:
     long = " ".join(f"{BRIDGE} Paragraph {number}." for number in range(200))
-    entities = ["Karvian Army", "Mostek"]
-    assert article("Long read", long, entities=entities) == article("Long read", long, entities=reversed(entities))
+    entities = {"Karvian Army": "service", "Mostek": "region"}
+    backwards = dict(reversed(entities.items()))
+    assert article("Long read", long, entities=entities) == article("Long read", long, entities=backwards)
     assert len(article("Long read", long)) < 2_048
 
 
@@ -114,9 +116,27 @@ def test_any_text_can_be_sketched_and_compared(text: str) -> None:
 def test_entities_of_the_watchlist_speak_for_one_event() -> None:
     plain, named = (
         compare(unpack(bridge(entities=names)), unpack(bridge_retold(entities=names))).event
-        for names in ([], ["Karvian Railway Troops"])
+        for names in ({}, {"Karvian Railway Troops": "service"})
     )
     assert named > plain
+
+
+def test_a_country_says_less_than_a_weapon() -> None:
+    """Each article names one entity that the other does not; what both name is a place, or something rarer."""
+
+    def likely(kind: str) -> float:
+        ours = bridge(entities={"Karvia": kind, "Telda": "base"})
+        theirs = bridge_retold(entities={"Karvia": kind, "Perrin": "base"})
+        return compare(unpack(ours), unpack(theirs)).event
+
+    assert likely("country") < likely("weapon")
+
+
+def test_sketches_that_know_no_entities_are_still_read() -> None:
+    """Those of the last three days that an earlier version made."""
+    data = json.loads(zlib.decompress(bridge(entities={"Karvian Army": "service"})))
+    del data["entities"]
+    assert unpack(zlib.compress(json.dumps(data).encode())).entities == {}
 
 
 def test_comparing_is_the_same_both_ways() -> None:
@@ -184,8 +204,10 @@ def test_what_is_older_than_the_window_is_another_story() -> None:
 
 
 def test_in_doubt_they_stay_apart_and_are_named_related() -> None:
-    repair = article("Pontoon crossing planned after Telda rail bridge attack", "Trains will run again.", hours=30)
-    found = stories([repair, jet()], [Sketched(1, 7, bridge())])
+    named = {"Telda Line": "region"}
+    title = "Pontoon crossing planned after Telda rail bridge attack"
+    repair = article(title, "Trains will run again.", hours=30, entities=named)
+    found = stories([repair, jet()], [Sketched(1, 7, bridge(entities=named))])
     assert found == Grouping(story_of={100: "100", 101: "101"}, merged={}, related=((1, 100),))
 
 
@@ -230,9 +252,9 @@ def test_no_records_no_stories() -> None:
 def test_names_are_asked_of_title_and_text() -> None:
     asked = []
 
-    def names(title: str, text: str) -> list[str]:
+    def names(title: str, text: str) -> dict[str, str]:
         asked.append((title, text))
-        return ["Karvian Army"]
+        return {"Karvian Army": "service"}
 
     assert list(group_records([record("Title", "Text")], names=names)) == [(1, 1)]
     assert asked == [("Title", "Text")]

@@ -108,10 +108,6 @@ class Matcher:
             watchlist=watchlist.version,
         )
 
-    def names_in(self, title: str, text: str) -> list[str]:
-        """The canonical names of the entities that a story names, for grouping without an archive."""
-        return [entity.name for entity in self.judge(title, text).entities]
-
     # what stands where
 
     def _search(self, name: Field, folded: Folded, language: str) -> _Found:

@@ -38,7 +38,7 @@ _CROWD = 100  # a word that more articles of the window have leads nowhere: it i
 _COMPARED = 40  # articles that a new one is compared with, those that share most: a bound on time, 50 us for each
 _UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
 
-Names = Callable[[str, str], Iterable[str]]  # title, text -> canonical names
+Names = Callable[[str, str], Mapping[str, str]]  # title, text -> canonical names with their kinds
 
 
 def group(new: Sequence[tuple[int, bytes]], known: Sequence[Sketched]) -> Grouping:
@@ -62,7 +62,7 @@ def group_records(
     """Each record's id with the id of the oldest article of its story, in the order given.
 
     A record is {id?, title, text, published?, source?}; without an id it is known by its number, from 1. `names` finds
-    canonical names of entities in a title and a text, `gists` what they are about.
+    the entities that a title and the opening of a text name, `gists` what they are about.
     """
     listed = list(records)
     dates = [read_date(record.get("published")) for record in listed]
@@ -87,7 +87,7 @@ def _of_record(record: Mapping[str, Any], at: datetime | None, seen: datetime, n
         publisher=str(record.get("source") or ""),
         published=at,
         first_seen=seen,
-        entities=names(title, text) if names else (),
+        entities=names(title, text) if names else {},
         language=record.get("language"),
     )
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from watchfloor import stories
 from watchfloor.match import Matcher
-from watchfloor.model import Article, Verdict
+from watchfloor.model import Article, Mention, Verdict
 from watchfloor.ports import Gists, Judged, Namer
-from watchfloor.sketches import with_gist
+from watchfloor.sketches import LEAD, with_gist
 
 
 def weigh(matcher: Matcher, article: Article) -> Judged:
@@ -26,9 +26,25 @@ def sketch_of(article: Article, verdict: Verdict) -> bytes:
         publisher=article.publisher,
         published=article.published,
         first_seen=article.first_seen,
-        entities=[entity.name for entity in verdict.entities],
+        entities=named_early(verdict, article.text),
         language=verdict.language,
     )
+
+
+def named_early(verdict: Verdict, text: str) -> dict[str, str]:
+    """The entities that the title or the opening of a text names, each with its kind: what it is about.
+
+    Those further down are the background, which all stories of a crisis share.
+    """
+    return {
+        entity.name: entity.kind
+        for entity in verdict.entities
+        if any(_is_early(mention, text) for mention in entity.mentions)
+    }
+
+
+def _is_early(mention: Mention, text: str) -> bool:
+    return mention.field == "title" or len(text[: mention.start].split()) < LEAD
 
 
 def named(judged: Sequence[Judged], namer: Namer) -> list[Judged]:

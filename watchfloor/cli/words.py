@@ -55,10 +55,15 @@ def group(file: File = "-", /, *, options: WatchlistOptions = WatchlistOptions()
     """Group JSONL {id?, title, text, published?, source?} into stories and print {id, story} a line."""
 
     from watchfloor.stories import group_records
+    from watchfloor.weighing import named_early
 
     matcher = wiring.load_matcher(options.settings())
     told = ({"id": number, **record} for number, record in records(file))
-    for identity, story in group_records(told, names=matcher.names_in, gists=wiring.load_gists()):
+
+    def names(title: str, text: str) -> dict[str, str]:
+        return named_early(matcher.judge(title, text), text)
+
+    for identity, story in group_records(told, names=names, gists=wiring.load_gists()):
         print(as_line({"id": identity, "story": story}))
     return DONE
 
