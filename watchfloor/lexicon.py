@@ -102,10 +102,10 @@ class Patterns:
                 places[form].append(start)
             else:
                 places[form] = [start]
-            for hit in by_form[form]:
-                if form in open_forms:  # as if the rest of the word belonged to the form
-                    hit -= min(haystack.index(" ", end) + 1 - end, LONGEST - (end - start)) << USE_BITS
-                hits.append((start << START_BITS) + hit)
+            at = start << START_BITS
+            if form in open_forms:  # as if the rest of the word belonged to the form
+                at -= min(haystack.index(" ", end) + 1 - end, LONGEST - (end - start)) << USE_BITS
+            hits += [at + hit for hit in by_form[form]]
         hits.sort()
         return hits, places
 
