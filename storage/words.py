@@ -33,6 +33,7 @@ from watchfloor.tokens import search_tokens
 VERSION = "3"  # raise it when the words, the tags or the key of a document change
 MOST_WORDS = 15_900  # of a text: PostgreSQL counts places up to 16,383, title and gap included
 LONGEST_WORD = 100  # characters; longer ones are data, and a lexeme of PostgreSQL ends at 2,046 bytes
+MOST_BYTES = 800_000  # of a text's lexemes on PostgreSQL, whose tsvector ends at 1,048,575 with lead, title and tags
 TITLE_ROOM = 300  # places kept for a title on PostgreSQL (at most 250 words), so that no phrase runs into the text
 ID_BITS = 30
 LAST = (1 << 63) - 1  # behind every key: both databases keep 64 bits
@@ -198,7 +199,10 @@ def tsvector(one: Document) -> str:
     places: dict[str, list[str]] = {}
     for place, word in enumerate(one.title, 1):
         places.setdefault(word, []).append(f"{min(place, TITLE_ROOM)}A")
+    room = MOST_BYTES
     for place, word in enumerate(one.text):
+        if (room := room - len(word.encode()) - 8) < 0:  # 8 bytes: its entry, a place, and what they are rounded up to
+            break  # 9,000 words of 100 Russian letters each: data, and an honest text is a tenth of it
         weight = "B" if place < LEAD_WORDS else ""
         places.setdefault(word, []).append(f"{TITLE_ROOM + 101 + place}{weight}")
     words = [f"'{word}':{','.join(at)}" for word, at in places.items()]

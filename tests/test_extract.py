@@ -177,12 +177,18 @@ def test_authors_from_linked_data_and_metadata() -> None:
     assert read(article(PARAGRAPHS), head=head).authors == ("A. Writer", "B. Reporter")
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "windows-1251", "koi8-r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "windows-1251", "koi8-r", "mac-cyrillic"])
 def test_the_declared_encoding_is_heard(encoding: str) -> None:
     russian = "Министр обороны сообщил, что второй батальон прибудет весной и сменит первый. " * 4
     page = f"<html><head><meta charset='{encoding}'></head><body>{article(f'<p>{russian}</p>')}</body></html>"
     read_back = read_page(page.encode(encoding), content_type="text/html", url=URL, now=NOW)
     assert "второй батальон" in read_back.text
+
+
+def test_a_declared_encoding_that_nobody_knows_costs_no_page() -> None:
+    page = f"<html><body>{article('<p>' + 'The café, said the général, is closed. ' * 8 + '</p>')}</body></html>"
+    read_back = read_page(page.encode("latin-1"), content_type="text/html; charset=windows-99999", url=URL, now=NOW)
+    assert "The café, said the général" in read_back.text
 
 
 def test_a_wrong_declaration_does_not_spoil_utf8() -> None:

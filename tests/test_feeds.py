@@ -105,11 +105,20 @@ def test_content_and_summary_are_kept_apart() -> None:
         ("<ttl>90</ttl>", timedelta(minutes=90)),
         ("<ttl>99999999999</ttl>", None),
         ("<ttl>nonsense</ttl>", None),
+        ("<ttl>²</ttl>", None),
         ("", None),
         (
             '<sy:updatePeriod xmlns:sy="http://purl.org/rss/1.0/modules/syndication/">daily</sy:updatePeriod>'
             '<sy:updateFrequency xmlns:sy="http://purl.org/rss/1.0/modules/syndication/">4</sy:updateFrequency>',
             timedelta(hours=6),
+        ),
+        *(
+            (
+                '<sy:updatePeriod xmlns:sy="http://purl.org/rss/1.0/modules/syndication/">daily</sy:updatePeriod>'
+                f'<sy:updateFrequency xmlns:sy="http://purl.org/rss/1.0/modules/syndication/">{times}</sy:updateFrequency>',
+                timedelta(hours=24),
+            )
+            for times in ("0", "²", "9" * 5000)
         ),
     ],
 )
@@ -154,6 +163,10 @@ def test_what_an_item_skips_is_not_the_feeds_wish() -> None:
 )
 def test_an_author_is_a_name(written: str, authors: tuple[str, ...]) -> None:
     assert read(rss(f"<title>t</title><author>{written}</author>")).entries[0].authors == authors
+
+
+def test_an_element_named_as_the_parser_names_its_list_of_authors_is_one() -> None:
+    assert read(rss("<title>t</title><authors>A. Writer</authors>")).entries[0].authors == ("A. Writer",)
 
 
 # -- dates and links --------------------------------------------------------------------------------------------------
@@ -279,6 +292,22 @@ def test_an_odd_item_of_a_json_feed_spoils_no_other(item: object) -> None:
     good = {"id": "g", "title": "Fine", "url": LINK}
     feed = read(json.dumps({"version": "https://jsonfeed.org/version/1", "items": [item, good]}))
     assert feed.entries[-1].title == "Fine"
+
+
+@pytest.mark.parametrize("dialect", ["rss", "json"])
+def test_a_flood_of_items_is_refused_whole(dialect: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("watchfloor.feeds.MOST_ITEMS", 3)
+    for count in (3, 4):
+        items = [{"id": f"g{number}", "title": "t"} for number in range(count)]
+        many = {
+            "rss": rss(*(f"<guid>{item['id']}</guid><title>t</title>" for item in items)),
+            "json": json.dumps({"version": "https://jsonfeed.org/version/1", "items": items}),
+        }[dialect]
+        if count == 3:
+            assert len(read(many).entries) == 3
+        else:
+            with pytest.raises(ParseError, match="the feed has 4 items, and more than 3 are not read"):
+                read(many)
 
 
 def test_real_feeds_give_all_their_items(real_data: Path) -> None:

@@ -192,6 +192,8 @@ HOSTILE: dict[str, tuple[bytes | Script, type[FetchError], str]] = {
     "redirect to a file": (redirect("file:///etc/passwd"), Refused, "only http and https are followed"),
     "redirect to data": (redirect("data:text/plain,x"), Refused, "only http and https are followed"),
     "redirect to gopher": (redirect("gopher://127.0.0.1:70/"), Refused, "only http and https are followed"),
+    "redirect to half an address": (redirect("http://[::1]@"), Refused, "not a link that can be followed"),
+    "redirect to a letter in an address": (redirect("//[::1ß]"), Refused, "not a link that can be followed"),
     "redirect with a password": (
         redirect("http://u:p@127.0.0.1/"),
         Refused,

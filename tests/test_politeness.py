@@ -246,6 +246,15 @@ async def test_of_a_huge_robots_the_beginning_counts() -> None:
         assert (await door.get(server.url("/b"), robots=True)).body == b"b"
 
 
+@pytest.mark.parametrize("name", ["Watchfloor", "watchfloor*", "WATCH", "*"])
+def test_of_many_agents_with_many_rules_those_count_that_mean_us(name: str) -> None:
+    """protego alone would keep two hundred million rules."""
+    others = "".join(f"User-agent: other{number}\n" for number in range(14_000))
+    rules = "Disallow: /a\n" * 14_000
+    said = robots.read(f"{others}User-agent: {name}  # and all of these\n{rules}User-agent: x\nDisallow: /".encode())
+    assert (said.allow("https://a.example/a"), said.allow("https://a.example/b")) == (False, True)
+
+
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
 @on_loop
 async def test_no_robots_means_everything(status: int) -> None:

@@ -441,6 +441,19 @@ PINNED = (  # any, relevant, source, topic, entity, language
 )
 
 
+@pytest.mark.parametrize("letter", ["x", "ж", "\U00020000"])
+def test_a_text_of_data_is_no_more_than_postgresql_can_index(letter: str) -> None:
+    """Its index holds a megabyte of words for one document, and would refuse the whole batch."""
+    archive = open_archive(fresh_database())
+    desk = desk_with_news(archive)
+    data = " ".join(f"{number:06d}{letter * 93}" for number in range(9900))
+    desk.polls("gazette", entry("data"))
+    desk.reads(f"The summit. {data}")
+    desk.judges()
+    assert desk.finds("summit", everything=True).total == 1
+    archive.close()
+
+
 def test_the_rule_of_the_index_is_the_one_of_its_version() -> None:
     """If this fails the index of every archive has to be filled anew: raise VERSION, then put the new words here."""
     made = compose(

@@ -59,13 +59,14 @@ class Guard:
             raise Refused(asked, "not a link that can be followed")
         try:
             url = (base.join(URL(text)) if base else URL(text)).with_fragment(None)
-        except ValueError:
+            host, credentials = url.raw_host, (url.raw_user, url.raw_password)  # a broken host is noticed only here
+        except (ValueError, IndexError):  # yarl's own, for `http://[::1]@`
             raise Refused(asked, "not a link that can be followed") from None
         if url.scheme not in ("http", "https"):
             raise Refused(asked, "only http and https are followed")
-        if not url.raw_host or " " in url.raw_host or not url.raw_host.isascii():
+        if not host or " " in host or not host.isascii():
             raise Refused(asked, "not a link that can be followed: it names no host")
-        if url.raw_user is not None or url.raw_password is not None:
+        if credentials != (None, None):
             raise Refused(asked, "links with a user name or password are not followed")
         return url
 

@@ -142,7 +142,7 @@ def html_to_text(fragment: str, limit: int = TEXT_LENGTH) -> str:
     try:
         root = html.fragment_fromstring(_DROPPED.sub("", fragment)[: 4 * limit], create_parent="div")
     except (etree.ParserError, etree.XMLSyntaxError, ValueError, AssertionError):
-        return clean_text(re.sub(r"<[^>]*>", " ", fragment), limit)
+        return clean_text(re.sub(r"<[^<>]*>", " ", fragment), limit)  # no `<` inside, or each would look to the end
     return clean_text("".join(_pieces(root)), limit)
 
 

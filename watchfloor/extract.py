@@ -29,19 +29,20 @@ MENUS = ("nav", "footer", "aside", "form", "button", "noscript", "select", "dial
 WALL = 1500  # a wall says little else; a long article that mentions cookies is an article
 
 # Whole lines that are furniture of the page, never a part of the story. Matched against single lines, at both ends
-# anchored, so that a sentence which merely contains such words stays.
+# anchored, so that a sentence which merely contains such words stays. No part of it ends in \W*, which the end has: two
+# of them side by side take a minute for 100,000 dashes.
 FURNITURE = re.compile(
     r"""\W*(?:
         google\ news(?:\ button)? | (?:follow|find|like|join)\ us\ on\ [\w ,&]{2,60} |
         share(?:\ this)?(?:\ (?:article|story|post|on|via)[\w ,]*)? |
         (?:read|see|watch)\ (?:also|more|next)\b.{0,120} | also\ read\b.{0,120} |
-        related(?:\ (?:articles?|stories|topics|content|news))?\W* | most\ (?:read|popular|viewed)\W* |
-        recommended(?:\ for\ you)?\W* | trending(?:\ now)?\W* | advertisement | sponsored(?:\ content)? |
+        related(?:\ (?:articles?|stories|topics|content|news))? | most\ (?:read|popular|viewed) |
+        recommended(?:\ for\ you)? | trending(?:\ now)? | advertisement | sponsored(?:\ content)? |
         story\ continues\ below.{0,40} | (?:article\ )?continues\ after\ (?:this\ )?ad\w* | scroll\ to\ continue |
         skip\ (?:to\ (?:main\ )?content|ad\w*) | (?:sign\ up|subscribe)\ (?:to|for)\ (?:our|the)\b.{0,100} |
         get\ our\ (?:daily|weekly|free)\b.{0,80} | newsletter(?:\ sign\ ?up)? |
         (?:we|this\ (?:site|website))\ uses?\ cookies\b.{0,200} | accept\ (?:all\ )?cookies |
-        cookie\ (?:policy|settings|notice) | all\ rights\ reserved\W* | (?:copy\ link|link\ copied)\W* |
+        cookie\ (?:policy|settings|notice) | all\ rights\ reserved | copy\ link | link\ copied |
         (?:facebook|twitter|x|whatsapp|linkedin|telegram|reddit|e-?mail|print|pinterest)
             (?:[\s,|/·]+(?:facebook|twitter|x|whatsapp|linkedin|telegram|reddit|e-?mail|print|pinterest))* |
         comments?(?:\ \(\d+\))? | leave\ a\ (?:comment|reply) | \d+\ (?:comments?|shares?|views) | tags?:.{0,150} |
@@ -128,16 +129,31 @@ def _is_html(body: bytes, content_type: str) -> bool:
 
 def _tree(body: bytes, content_type: str) -> html.HtmlElement | None:
     """The page as trafilatura would read it itself: without comments, which would cut sentences in two for it."""
-    parser = etree.HTMLParser(
-        encoding=_encoding(body, content_type), collect_ids=False, remove_comments=True, remove_pis=True
-    )
-    parser.set_element_class_lookup(ELEMENTS)
+    encoding = _encoding(body, content_type)
+    try:
+        parser = _parser(encoding)
+    except LookupError:  # libxml2 does not know it
+        body, parser = _in_utf8(body, encoding), _parser("utf-8")
     try:
         tree = html.document_fromstring(body, parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError, ValueError, LookupError):
         return None
     _drop_silent(tree)
     return tree
+
+
+def _parser(encoding: str) -> etree.HTMLParser:
+    parser = etree.HTMLParser(encoding=encoding, collect_ids=False, remove_comments=True, remove_pis=True)
+    parser.set_element_class_lookup(ELEMENTS)
+    return parser
+
+
+def _in_utf8(body: bytes, encoding: str) -> bytes:
+    """By Python, which knows more of them; what it does not know either is taken for windows-1252."""
+    try:
+        return body.decode(encoding, "replace").encode()
+    except LookupError:
+        return body.decode("windows-1252", "replace").encode()
 
 
 def _drop_silent(tree: html.HtmlElement) -> None:

@@ -25,6 +25,7 @@ from watchfloor.ports import NOTHING_KNOWN
 from watchfloor.prescan import Scanned
 
 GUID_LENGTH = 4096  # a longer one is an article, not a name
+MOST_ITEMS = 20_000  # of a document: 10 MB hold 700,000, and the archive needs most of a millisecond for each
 TITLE_WORDS = 15  # of the summary, where there is no title
 PERIODS = {"hourly": 1, "daily": 24, "weekly": 168, "monthly": 730, "yearly": 8760}
 LONGEST_WAIT = timedelta(days=7)
@@ -85,7 +86,7 @@ def _read_xml(body: bytes, content_type: str, url: str, now: datetime, known: Ma
     if not parsed.get("version") and not items:
         raise NotAFeed(_what_it_is(body))
     return Feed(
-        entries=identify(items),
+        entries=identify(_not_too_many(items, len(left_out))),
         title=clean_line(html_to_text(str(parsed.feed.get("title") or ""))),
         dialect=parsed.get("version") or "",
         language=_language(parsed.feed.get("language")),
@@ -218,10 +219,12 @@ def _xml_item(entry: Any, url: str, base: str, now: datetime) -> Item:
 
 def _authors(entry: Any) -> Iterable[object]:
     """RSS writes `address (Name)`; feedparser cuts addresses after four letters of their top level domain."""
-    written = _text(entry.get("author"))
-    if "@" in written and len(entry.get("authors", ())) < 2:
+    written, named = _text(entry.get("author")), entry.get("authors", ())
+    if isinstance(named, str):  # an element <authors>, which feedparser hands over as it is
+        return [written or named]
+    if "@" in written and len(named) < 2:
         return [_ADDRESS.sub("", written).strip(" ()<>,;")]
-    return [author.get("name") for author in entry.get("authors", ())]
+    return [author.get("name") for author in named]
 
 
 def _text(value: object) -> str:
@@ -240,16 +243,16 @@ def _language(value: object) -> str | None:
 
 def _minimum_wait(feed: Any) -> timedelta | None:
     """ttl in minutes, sy:updatePeriod over sy:updateFrequency; the longer of them, a week at most."""
-    waits = []
-    ttl = str(feed.get("ttl") or "").strip()
-    if ttl.isdigit() and len(ttl) < 7:
-        waits.append(timedelta(minutes=int(ttl)))
-    hours = PERIODS.get(str(feed.get("sy_updateperiod") or "").strip().lower())
-    times = str(feed.get("sy_updatefrequency") or "1").strip()
-    if hours:
-        waits.append(timedelta(hours=hours) / (int(times) if times.isdigit() and int(times[:4]) > 0 else 1))
-    longest = max(waits, default=timedelta())
+    hours = PERIODS.get(str(feed.get("sy_updateperiod") or "").strip().lower(), 0)
+    every = timedelta(hours=hours) / (_number(feed.get("sy_updatefrequency")) or 1)
+    longest = max(timedelta(minutes=_number(feed.get("ttl"))), every)
     return min(longest, LONGEST_WAIT) if longest else None
+
+
+def _number(value: object) -> int:
+    """A number of at most six digits; 0 for anything else, since `int` chokes on thousands of digits, and on `²`."""
+    text = str(value or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0
 
 
 def _closed(feed: Any, document: bytes, element: str, bit_of: Callable[[str], int | None]) -> int:
@@ -284,7 +287,7 @@ def _read_json(body: bytes, url: str, now: datetime) -> Feed:
         raise NotAFeed("JSON, but no JSON Feed")
     items = [_json_item(item, url, now) for item in document["items"] if isinstance(item, dict)]
     return Feed(
-        entries=identify(items),
+        entries=identify(_not_too_many(items)),
         title=clean_line(_text(document.get("title"))),
         dialect="json",
         language=_language(document.get("language")),
@@ -309,6 +312,12 @@ def _json_item(item: dict[str, Any], url: str, now: datetime) -> Item:
 
 
 # -- identity ---------------------------------------------------------------------------------------------------------
+
+
+def _not_too_many(items: Sequence[Item], left_out: int = 0) -> Sequence[Item]:
+    if (count := len(items) + left_out) > MOST_ITEMS:
+        raise ParseError(f"the feed has {count} items, and more than {MOST_ITEMS} are not read")
+    return items
 
 
 def identify(items: Sequence[Item]) -> tuple[Entry, ...]:

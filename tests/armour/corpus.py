@@ -144,6 +144,7 @@ def feeds() -> Iterator[tuple[str, Answer]]:
     yield from sized_feeds()
     yield from headers()
     yield from redirects()
+    yield from inside_knowledge()
 
 
 def feed_bodies() -> Iterator[tuple[str, bytes]]:
@@ -172,6 +173,7 @@ def feed_bodies() -> Iterator[tuple[str, bytes]]:
     yield from entities()
     yield from broken_feeds()
     yield from json_feeds()
+    yield from ((f"insider: {name}", body) for name, body in INSIDE_FEEDS.items())
     for field in ("ttl", "sy:updatePeriod", "sy:updateFrequency", "skipHours", "skipDays", "language", "cloud"):
         for value in ("", "-1", "0", "1e9", "9" * 400, "NaN", "<hour>99</hour>", "hourly", "\u0663"):
             yield f"{field}: {value[:12]!r}", rss(more=f"<{field}>{value}</{field}>")
@@ -280,7 +282,7 @@ def json_feeds() -> Iterator[tuple[str, bytes]]:
     yield "json nested", b'{"items":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
     yield "json objects nested", b'{"items":' + b'{"a":' * 50_000 + b"1" + b"}" * 50_000 + b"}"
     yield "json number", b'{"items":[' + b"9" * 100_000 + b"]}"
-    yield "json twice", json_feed()[:-1] + b',"items":[]}'
+    yield "json items twice", json_feed()[:-1] + b',"items":[]}'
     yield "json infinity", b'{"items":[{"id":Infinity,"title":NaN}]}'
     yield "json many", b'{"items":[' + b"{}," * 20_000 + b"{}]}"
 
@@ -428,6 +430,95 @@ def redirects() -> Iterator[tuple[str, Answer]]:
     yield "302 with a body", reply(302, b"x" * MB, Location=b"http://10.0.0.1/")
 
 
+# -- by somebody who has read the source of what we read with ---------------------------------------------------------
+
+SY = 'xmlns:sy="http://purl.org/rss/1.0/modules/syndication/"'
+BOMS = {"utf-8": codecs.BOM_UTF8, "utf-16": codecs.BOM_UTF16_LE, "utf-16 big": codecs.BOM_UTF16_BE, "utf-32": codecs.BOM_UTF32_LE,
+        "twice": codecs.BOM_UTF8 * 2, "utf-7": b"+/v8-"}  # fmt: skip
+INTRODUCTION = "The minister of defence said that missiles and tanks of NATO were there. " * 50
+
+
+def unread_words(letter: str, length: int, times: int) -> bytes:
+    """A relevant report, then words that nobody used before."""
+    words = " ".join(f"{number:06d}{letter * length}" for number in range(times))
+    return rss(f"<description>{INTRODUCTION}{words}</description>", title="Missiles and tanks for NATO", link="")
+
+
+INSIDE_FEEDS: dict[str, bytes] = {
+    "authors": rss("<authors>Jane Doe</authors>"), "authors of atom": atom("<authors>Jane Doe</authors>"),
+    "ttl superscript": rss(more="<ttl>²</ttl>"), "ttl of digits": rss(more=f"<ttl>{'9' * 5000}</ttl>"),
+    "frequency superscript": rss(more=f"<sy:updatePeriod {SY}>daily</sy:updatePeriod><sy:updateFrequency {SY}>²</sy:updateFrequency>"),
+    "frequency of digits": rss(more=f"<sy:updatePeriod {SY}>daily</sy:updatePeriod><sy:updateFrequency {SY}>{'9' * 5000}</sy:updateFrequency>"),
+    "frame of brackets": rss(f"<description>{escape('<html><frameset>' + '<' * 400_000)}</description>"),
+    "hours unclosed": rss(more="<skipHours>" * 30_000), "one huge attribute": rss(f'<x y="{"z" * 9 * MB}"/>'),
+    "nested 100,000": rss("<x>" * 100_000 + "</x>" * 100_000), "halves as references": rss(title="&#xD83D;&#xDC68;"),
+    "nul in an entity": rss(title="&x;", dtd='<!DOCTYPE r [<!ENTITY x "a&#0;b">]>'), "cdata in cdata": rss("<description><![CDATA[a]]]]><![CDATA[>b]]></description>"),
+    "attributes by default": rss("<x/>" * 2000, dtd=f'<!DOCTYPE r [<!ATTLIST x y CDATA "{"z" * 20_000}">]>'),
+    "namespaces by default": rss("<x/>" * 2000, dtd=f'<!DOCTYPE r [<!ATTLIST x xmlns CDATA "{"z" * 2000}">]>'),
+    "language": rss(more=f"<language>{'x' * MB}</language>").replace(b"<item>", b'<item xml:lang="' + b"y" * MB + b'">'),
+    "parsed by the feed": rss("<published_parsed>x</published_parsed><updated_parsed>1</updated_parsed><guidislink>1</guidislink>"),
+    "details by the feed": rss("<title_detail>x</title_detail><content>x</content><links>x</links><tags>x</tags><enclosures>x</enclosures>"),
+    "declares utf-7": b'<?xml version="1.0" encoding="utf-7"?><rss><channel><item><title>+ADw-script+AD4-</title></item></channel></rss>',
+    "json items 100,000": b'{"version":"https://jsonfeed.org/version/1","items":[' + b",".join(b'{"id":%d}' % n for n in range(100_000)) + b"]}",
+    "items of nothing": b"<rss version='2.0'><channel>" + b"".join(b"<item><guid>%d</guid></item>" % n for n in range(21_000)) + b"</channel></rss>",
+    "json id nested": b'{"version":"https://jsonfeed.org/version/1","items":[{"id":' + b"[" * 900 + b"]" * 900 + b',"title":"x"}]}',
+    "json halves": b'{"version":"https://jsonfeed.org/version/1","items":[{"id":"\\ud83d","title":"\\udc68 \\ud83d","url":"http://x/\\udc68"}]}',
+    "one sentence": rss(f"<description>{INTRODUCTION}{'tanks and drones and submarines ' * 9000}</description>", link=""),
+    "one name": rss(f"<description>{INTRODUCTION}{'NATO ' * 100_000}</description>", link=""),
+    "words of 100 letters": unread_words("ж", 92, 9900), "words without end": unread_words("x", 90_000, 9),
+    "words of CJK": unread_words("\U00020000", 92, 9900),
+    **{f"marked {name}": mark + rss() for name, mark in BOMS.items()}, **{f"marked {name}, utf-16": mark + rss().decode().encode("utf-16-le") for name, mark in BOMS.items()},
+    **{f"date {date}": rss(date=date) for date in ("2026-11-24T10:00:00+99:99", "2026-11-24T10:00:00\u221205:00", "\u00b2026-11-24", "24 Nov 2026 10:00:00 -99999999")},
+}  # fmt: skip
+
+
+def inside_knowledge() -> Iterator[tuple[str, Answer]]:
+    """On the wire, to aiohttp, yarl and zlib."""
+    chunked = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+    for name, start, again in (
+        ("continues", b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
+        ("early hints", b"", b"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n" * 1000),
+        ("trailers", chunked + b"0\r\n", b"X: y\r\n" * 1000),
+        ("chunk extension", chunked + b"1;a=", b"x" * 60_000),
+        ("chunk extensions", chunked, (b"1;a=" + b"x" * 1000 + b"\r\nx\r\n") * 60),
+        ("chunk size", chunked, b"0" * 60_000),
+        ("reason", b"HTTP/1.1 200 ", b"x" * 60_000),
+        ("gzip name", HEAD + b"Content-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x08" + b"\0" * 6, b"x" * 60_000),
+        ("gzip members", HEAD + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(b"") * 3000),
+        ("deflate blocks", HEAD + b"Content-Encoding: deflate\r\n\r\n", b"\0\0\0\xff\xff" * 10_000),
+    ):
+        yield f"insider: endless {name}", drips(start, again, every=0)
+    for name, raw in {
+        "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "carriage return in location": b"HTTP/1.1 302 x\r\nLocation: http://a\rX: y\r\n\r\n",
+        "more than its length": HEAD + b"Content-Length: 5\r\n\r\n" + rss(), "204 with a body": b"HTTP/1.1 204 x\r\nContent-Length: 9\r\n\r\n" + rss(),
+        "packed twice over": HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n5\r\nxxxxx\r\n0\r\n\r\n",
+        "two codings": HEAD + b"Content-Encoding: identity\r\nContent-Encoding: gzip\r\nContent-Length: 9\r\n\r\n" + b"x" * 9,
+        "folded location": b"HTTP/1.1 302 x\r\nLocation: http://\r\n 10.0.0.1/\r\nContent-Length: 0\r\n\r\n",
+    }.items():  # fmt: skip
+        yield f"insider: {name}", says(raw)
+    for link in ("//[::1ß]", "http://[::1]@", "HtTp://10.0.0.1/", "hTTps:/\\10.0.0.1", "http://[v1.x]/", "http://a:²/", "http:10.0.0.1", "/" + "x" * 7900,
+                 "http://xn--/", "//10.0.0.1\\@a.example/", "http://١٠.0.0.1/", "?" * 5000, "http://a.example:65536/", "FILE:///etc/passwd"):  # fmt: skip
+        yield f"insider: to {link[:24]}", reply(302, b"", Location=link.encode())
+    yield "insider: etag of 31 KB", reply(200, rss(), ETag='"' + "x" * 31_000 + '"')
+    yield "insider: etag of 100 KB", reply(200, rss(), ETag='"' + "x" * 100_000 + '"')
+    yield "insider: charset of digits", reply(200, LATIN, Content_Type="text/xml; charset=windows-" + "1" * 20_000)
+    yield "insider: charset unknown", reply(200, LATIN, Content_Type="text/xml; charset=mac-é".encode())
+
+
+LATIN = rss(title="é").replace("é".encode(), b"\xe9")
+INSIDE_PAGES: dict[str, Answer] = {
+    "dashes": html(page(article(f"<p>related{'-' * 100_000}a</p>"))), "title": html(page("", f"<meta property='og:title' content='{'a - ' * 250_000}'>")),
+    **{f"charset {name}": html(page(article("<p>é</p>")).replace("é".encode(), b"\xe9"), Content_Type=f"text/html; charset={name}")
+       for name in ("windows-99999", "mac-roman", "cp99999", "latin-9", "utf-16", "iso-8859-77")},
+    "authors": html(page(article(), f'<script type="application/ld+json">{json.dumps({"@type": "NewsArticle", "author": ["x"] * 200_000})}</script>')),
+    "graph": html(page(article(), '<script type="application/ld+json">' + '[{"@graph":' * 400 + "1" + "}]" * 400 + "</script>")),
+    "type nested": html(page(article(), f'<script type="application/ld+json">{{"@type":{"[" * 900}{"]" * 900}}}</script>')),
+    "time": html(page(article(f"<time datetime='{'1' * MB}'>x</time>"))), "one attribute": html(page(article(f"<p x='{'y' * 4 * MB}'>z</p>"))),
+    "frames": html(page("<html><frameset>" + "&lt;" * 100_000)), "words of 100 letters": html(page(article("".join(f"<p>{n}{'ж' * 92}</p>" for n in range(9000))))),
+    "lines of digits": html(page(article("<p>" + "9" * 50_000 + " comment</p>"))), "words alike": html(page(article("<p>facebook, " + "facebook / " * 9000 + "</p>"))),
+}  # fmt: skip
+
+
 # -- pages ------------------------------------------------------------------------------------------------------------
 
 
@@ -463,6 +554,8 @@ def pages() -> Iterator[tuple[str, Answer]]:
         "page bomb",
         reply(200, gzip.compress(b"<p>x</p>" * MB * 3, 9), Content_Encoding="gzip", Content_Type="text/html"),
     )
+
+    yield from ((f"insider page: {name}", answer) for name, answer in INSIDE_PAGES.items())
 
 
 def page_bodies() -> Iterator[tuple[str, bytes]]:
@@ -549,6 +642,10 @@ ROBOTS: dict[str, Answer] = {
     "robots: no delay": reply(200, b"User-agent: *\nCrawl-delay: nan\nRequest-rate: 1/0\nVisit-time: x"), "robots: 500": reply(500), "robots: 401": reply(401),
     "robots: circle": redirect("/robots.txt"), "robots: inside": redirect("http://10.0.0.1/"), "robots: surrogates": reply(200, b"User-agent: *\nDisallow: /\xed\xa0\x80"),
     "robots: bomb": reply(200, gzip.compress(b"#" * 40 * MB, 9), Content_Encoding="gzip"), "robots: hangs up": says(b""),
+    "robots: agents by rules": reply(200, b"".join(b"User-agent: a%d\n" % n for n in range(15_000)) + b"Disallow: /a\n" * 15_000),
+    "robots: our agents by rules": reply(200, b"".join(b"User-agent: watchfloor%s\n" % (b"*" * (n % 50)) for n in range(9000)) + b"Disallow: /a\n" * 9000),
+    "robots: wild": reply(200, b"User-agent: *\n" + b"Disallow: /*good*1*x$\n" * 20_000), "robots: utf-16": reply(200, "User-agent: *\nDisallow: /".encode("utf-16")),
+    "robots: long agent": reply(200, b"User-agent: " + b"*" * 400_000 + b"\nDisallow: /x"), "robots: blanks": reply(200, b"User" + b" " * 400_000 + b"agent: x"),
     "robots: drips": drips(HEAD + b"\r\n", b"#", every=0.2),
 }  # fmt: skip
 
