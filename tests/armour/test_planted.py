@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -16,9 +17,12 @@ from typing import Any
 import pytest
 
 from storage.archive import SqlArchive
+from storage.engine import open_archive
 from tests.armour.corpus import HEAD, page, xml
 from tests.armour.floors import open_floor
 from tests.armour.test_disk import small_disk
+from tests.browsing import Clock as Shown
+from tests.browsing import Outline, Reader, page_over
 from tests.postgres import fresh_database
 from tests.servers import Script, Seen, Server, on_loop, reply
 from tests.test_flows import free_port
@@ -150,13 +154,38 @@ async def lives_for_three_days(url: str) -> None:
 def test_each_source_that_does_badly_is_named_with_what_is_wrong(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lives_for_three_days(f"sqlite:///{folder}/data/watchfloor.db")
+    """By the doctor, and on the page of sources, which say the same."""
+    url = f"sqlite:///{folder}/data/watchfloor.db"
+    lives_for_three_days(url)
     said = [one["words"] for one in found_by_the_doctor(capsys, "--offline") if one["about"] == "source"]
     missing = {
         name: begins for name, begins in SAID.items() if not any(x.startswith(f"{name}: {begins}") for x in said)
     }
     assert missing == {}, said
     assert len(said) == len(SAID)  # and not the one that does well
+    with closing(open_archive(url)) as archive:
+        page = " ".join(Outline(Reader(page_over(archive, Shown(NOW))).opens("/sources").text).text.split())
+    for begins in SAID.values():
+        health, _, words = begins.rpartition(": ")
+        assert words in page
+        assert health.partition(":")[0] in page
+
+
+# What is seen at once, in the same words; for a page it has looked for the feed meanwhile. The rest takes days.
+SAID_AT_ONCE = {name: SAID[name].rpartition(": ")[2] for name in ("404", "403", "410", "500", "cut off", "undated")}
+SAID_AT_ONCE["page"] = "answers, but not with a feed"
+
+
+@on_loop
+async def test_who_asks_a_source_by_hand_reads_the_same_words(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    world = the_world(Clock())
+    async with Server({f"/{name.replace(' ', '-')}": world[name] for name in [*SAID_AT_ONCE, "well"]}) as server:
+        listed = [{"name": path.strip("/"), "url": server.url(path)} for path in server.answers]
+        (folder / "sources.yaml").write_text(json.dumps({"sources": listed}))
+        code = await asyncio.to_thread(cli.run, ["sources", "check", "--format", "json", "--host-delay", "0"])
+    said = {one["id"].replace("-", " "): " ".join(one["says"]) for one in json.loads(capsys.readouterr().out)}
+    assert code == 1
+    assert {name for name, words in SAID_AT_ONCE.items() if words not in said[name]} == set(), said
 
 
 @on_loop
