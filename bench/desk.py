@@ -1,7 +1,7 @@
 """The desk's page over a large archive, in this process: `python -m bench.desk [--articles N] [--database URL]`.
 
-The archive is that of bench.search; its relevant articles get evidence, and stories of one to five of them. Server time
-is from the request to the last byte of the page, all included but the network.
+The archive is that of bench.search; its relevant articles get evidence, and stories of one to five of them, each told
+to two targets. Server time is from the request to the last byte of the page, all included but the network.
 """
 
 from __future__ import annotations
@@ -22,14 +22,17 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
-from sqlalchemy import Connection, bindparam, insert, select, text, update
+from sqlalchemy import Connection, bindparam, case, insert, select, text, update
 
 from bench.search import START, fill, p95
+from storage import outbox
 from storage.archive import SqlArchive
 from storage.dialects import chunks
 from storage.engine import open_archive
-from storage.schema import ArticleRow, StoryRow, VerdictRow
+from storage.reading import briefs
+from storage.schema import ArticleRow, DeliveryRow, StoryRow, VerdictRow
 from watchfloor import watchlist
+from watchfloor.model import Alert
 from watchfloor.settings import shipped
 from watchfloor.web.app import make_app
 from watchfloor.web.desk import Desk
@@ -54,6 +57,10 @@ PAGES = {
     "Topic": "/topic?name=topic+3",
     "Sources": "/sources",
     "Story": "/story/1",
+    "Article": "/article/1",
+    "Deliveries": "/deliveries",
+    "Deliveries, dead": "/deliveries?state=dead",
+    "Watchlist": "/watchlist",
 }
 
 
@@ -75,6 +82,7 @@ def tell_stories(archive: SqlArchive) -> int:
         stories = list(enumerate(iter(lambda: list(islice(rows, chance.choice(SIZES))), []), 1))
         for chunk in chunks(stories):
             _tell(connection, chunk)
+            _alert(connection, [id for id, _ in chunk])
         connection.execute(text("ANALYZE"))
     return len(stories)
 
@@ -87,6 +95,17 @@ def _tell(connection: Connection, stories: list[tuple[int, list[Any]]]) -> None:
     said = [{"article": one.id, "said": list(_evidence(one))} for _, members in stories for one in members]
     judged = update(VerdictRow).where(VerdictRow.article_id == bindparam("article")).values(evidence=bindparam("said"))
     connection.execute(judged, said)
+
+
+def _alert(connection: Connection, story_ids: list[int]) -> None:
+    """Of each story an alert to two targets; one in a hundred did not arrive."""
+    told = [
+        Alert(f"story:{one.story_id}:r", "story", "r", one.first_seen, "News", (one,), ("slack", "mail"))
+        for one in briefs(connection, story_ids)
+    ]
+    outbox.store_alerts(connection, told)
+    ended = case((DeliveryRow.id % 100 == 0, "dead"), else_="sent")
+    connection.execute(update(DeliveryRow).where(DeliveryRow.state == "pending").values(state=ended, sent_at=START))
 
 
 def _story(id: int, members: list[Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from watchfloor.query import Node
 
 KINDS = ("topics", "entities", "publishers", "countries", "languages", "months")
 FACETED = 5_000  # matches; each takes 7 us on SQLite, three look-ups in indexes of a million articles
-ENOUGH = 100  # matches of a phrase, for which the archive is looked through slice by slice
+ENOUGH = 50  # matches of a phrase, for which the archive is looked through slice by slice
 MOST = 20  # values of one kind that a list shows
 
 KEYS = {

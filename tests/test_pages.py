@@ -296,7 +296,9 @@ def test_the_watchlist_says_which_terms_hit_which_never_do_and_which_are_noise(o
     text = Outline(reader.opens("/watchlist").text).text
     assert "summit" in text
     assert "None: no term stands only" in text
-    assert "Force posture" in text
+    assert "Force posture and deployments: " in text
+    assert "foreign forces" not in text
+    assert "foreign forces" in Outline(reader.opens("/watchlist?never=Force+posture+and+deployments").text).text
     desk.archive.label(number_of(desk, "dull-football"), False, desk.now)
     page = " ".join(Outline(reader.opens("/watchlist").text).text.split())
     assert "dull entity 1" in page
