@@ -244,6 +244,9 @@ def _digest(packed: bytes) -> str | None:
         return None
 
 
+COPIED = 2_000  # pages of 4 KB at a time
+
+
 def backup(database: Database, path: Path) -> None:
     """Copy a SQLite archive while it is in use.
 
@@ -256,6 +259,10 @@ def backup(database: Database, path: Path) -> None:
         raise ArchiveError(f"{path}: is there already and is not overwritten")
     try:
         with closing(sqlite3.connect(str(database.url.database))) as source, closing(sqlite3.connect(path)) as copy:
-            source.backup(copy, pages=2000)  # 8 MB at a time; writers go on between two
+            # One moment of the archive, held while it is copied: without it SQLite begins anew whenever somebody wrote
+            # between two parts, and where somebody always does it never ends. Writers go on: they write ahead.
+            source.execute("BEGIN")
+            source.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            source.backup(copy, pages=COPIED)
     except sqlite3.Error as error:
         raise ArchiveError(f"{path}: the copy failed: {error}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +21,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import func, select
 
+from storage import care
 from storage.archive import SqlArchive
 from storage.engine import open_archive
 from storage.leases import LONGEST_LEASE
@@ -717,6 +720,32 @@ def test_a_backup_is_an_archive(desk: Desk, tmp_path: Path) -> None:
     restored.close()
     with pytest.raises(ArchiveError, match="is there already"):
         desk.archive.backup(copy)
+
+
+def test_a_backup_ends_though_somebody_writes_between_any_two_parts_of_it(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not desk.archive._database.is_sqlite:
+        return
+    desk.works("gazette", entry("summit"))
+    parts: list[int] = []
+
+    class Watched(sqlite3.Connection):
+        def backup(self, target: sqlite3.Connection, *, pages: int) -> None:  # type: ignore[override]
+            super().backup(target, pages=pages, progress=self.write)
+
+        def write(self, _status: int, left: int, _total: int) -> None:
+            parts.append(left)
+            assert len(parts) < 500, "it begins anew each time"
+            desk.archive.keep_cycle(NOON, NOON + MINUTE, {})
+
+    monkeypatch.setattr(care, "COPIED", 1)
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Watched))
+    desk.archive.backup(tmp_path / "copy.db")
+    assert parts == sorted(parts, reverse=True)
+    restored = open_archive(f"sqlite:///{tmp_path}/copy.db")
+    assert restored.last_cycle() is None
+    restored.close()
 
 
 def test_a_time_without_a_zone_is_refused(desk: Desk) -> None:
