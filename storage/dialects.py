@@ -7,7 +7,7 @@ from functools import cache
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, TextClause, TextualSelect, text
 
 T = TypeVar("T")
 CHUNK = 500  # values of one IN list; the smallest limit among builds of SQLite is 999
@@ -42,6 +42,12 @@ def put(connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]], *
 def plain(sql: str) -> TextClause:
     """The statement, made once: to look for its parameters takes SQLAlchemy longer than many an answer takes."""
     return text(sql)
+
+
+@cache
+def typed(sql: str, *columns: Any) -> TextualSelect:
+    """The same, with values that are read as those of these columns."""
+    return text(sql).columns(*columns)
 
 
 def chunks(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from storage import compiling, search, words
-from storage.dialects import chunks
+from storage.dialects import chunks, typed
 from storage.engine import Database
 from storage.names import GIVEN, given, names_of
 from storage.schema import ArticleRow, ArticleTopicRow, MentionRow, SourceRow, VerdictRow
@@ -69,7 +69,7 @@ def _keys(connection: Connection, node: Node | None, filters: Filters) -> Iterat
 def _clippings(connection: Connection, ids: Sequence[int]) -> Iterator[Clipping]:
     topics = names_of(connection, ArticleTopicRow.topic, ids)
     entities = names_of(connection, MentionRow.entity, ids)
-    statement = text(ARTICLES + GIVEN[connection.dialect.name]).columns(*COLUMNS)
+    statement = typed(ARTICLES + GIVEN[connection.dialect.name], *COLUMNS)
     rows = {row[0]: row for row in connection.execute(statement, given(connection, ids)).all()}
     for id in ids:
         if row := rows.get(id):

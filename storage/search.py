@@ -19,15 +19,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
 from math import ceil
 from typing import Any
 
-from sqlalchemy import Connection, TextualSelect, func, select, text
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import OperationalError
 
 from storage import compiling, words
-from storage.dialects import chunks, plain
+from storage.dialects import chunks, plain, typed
 from storage.engine import Database
 from storage.names import GIVEN, given, names_of
 from storage.schema import ArticleRow, ArticleTopicRow, MentionRow, SourceRow, VerdictRow
@@ -75,6 +74,9 @@ STATEMENTS = {
             WHERE words @@ CAST(:match AS tsquery) AND key = ANY(CAST(:keys AS bigint[]))""",
     },
 }
+
+
+CAME = "SELECT first_seen FROM articles WHERE id IN "
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,16 +217,14 @@ def slices(connection: Connection, question: Question, *, growth: int = 2) -> It
 def _cuts(connection: Connection, every: int, growth: int) -> list[int]:
     """Keys that cut the archive, newest first: those of the moments at which each so many-th article came, so that they
     stay where they are until there is another slice."""
-    last = connection.execute(select(func.max(ArticleRow.id))).scalar() or 0
+    last = connection.execute(plain("SELECT max(id) FROM articles")).scalar() or 0
     ids, at, step = [], last // every * every, every
     while at > 0:
         ids.append(at)
         at, step = at - step, step * growth
-    rows = [row for some in chunks(ids) for row in connection.execute(_CAME.where(ArticleRow.id.in_(some)))]
-    return sorted((words.key_of(row.first_seen, 0) for row in rows), reverse=True)
-
-
-_CAME = select(ArticleRow.first_seen)
+    came = typed(CAME + GIVEN[connection.dialect.name], ArticleRow.first_seen)
+    moments = [moment for some in chunks(ids) for moment in connection.execute(came, given(connection, some)).scalars()]
+    return sorted((words.key_of(moment, 0) for moment in moments), reverse=True)
 
 
 def page(connection: Connection, question: Question, limit: int) -> tuple[list[Found], int, int | None]:
@@ -448,16 +448,11 @@ COLUMNS = (
 )
 
 
-@cache
-def _articles(dialect: str) -> TextualSelect:
-    return text(ARTICLES + GIVEN[dialect]).columns(*COLUMNS)
-
-
 def _hits(connection: Connection, page: Sequence[Found], node: Node | None) -> tuple[Hit, ...]:
     ids = [words.article_of_key(one.key) for one in page]
     topics = names_of(connection, ArticleTopicRow.topic, ids)
     entities = names_of(connection, MentionRow.entity, ids)
-    statement = _articles(connection.dialect.name)
+    statement = typed(ARTICLES + GIVEN[connection.dialect.name], *COLUMNS)
     rows = connection.execute(statement, given(connection, ids)).all()
     snippet = snippets(node)
     hits = {
