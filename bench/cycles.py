@@ -43,6 +43,7 @@ class Desk:
             "WATCHFLOOR_HOST_DELAY": "0",
             "WATCHFLOOR_HOST_CONNECTIONS": "4",
             "WATCHFLOOR_CONTACT": "bench@example.org",
+            "WATCHFLOOR_SIMILAR": "off",  # as `pip install watchfloor` has it
             **more,
         }
 

@@ -152,8 +152,9 @@ class SqlArchive(Library):
 
     def keep_pages(self, owner: str, collected: Sequence[Collected]) -> Sequence[None]:
         """See `ports.Archive`. One transaction."""
+        raw = pages.squeeze(collected)  # before others have to wait for us
         with self._database.write() as connection:
-            pages.keep_pages(connection, owner, collected)
+            pages.keep_pages(connection, owner, collected, raw)
         return [None] * len(collected)
 
     def release_pages(self, owner: str, article_ids: Iterable[int]) -> None:

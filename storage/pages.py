@@ -19,6 +19,7 @@ from storage.schema import ArticleRow, EntryKeyRow, EntryRow, RawPageRow, Source
 from watchfloor.model import Collected, Entry, PageJob, Source
 from watchfloor.ports import Shard
 
+RawPage = Mapping[str, Any]  # a row of its table
 ARTICLES: Table = ArticleRow.__table__
 COLLECT = WorkRow.stage == "collect"
 SQUEEZE = 1  # zlib's level: 1.8 ms a page for .23 of its size; the usual 6 takes 4.6 ms for .19
@@ -97,14 +98,17 @@ def entry_keys(connection: Connection, entry_ids: Sequence[int]) -> dict[int, li
     return keys
 
 
-def keep_pages(connection: Connection, owner: str, collected: Sequence[Collected]) -> None:
-    """Store the texts of those that are still leased by `owner`, all at once; what changed goes to be judged."""
+def keep_pages(connection: Connection, owner: str, collected: Sequence[Collected], raw: Sequence[RawPage]) -> None:
+    """Store the texts of those that are still leased by `owner`, all at once; what changed goes to be judged.
+
+    `raw`: their pages as they came, by `squeeze`.
+    """
     held = _held(connection, owner, [one.article_id for one in collected])
     mine = {one.article_id: one for one in collected if one.article_id in held}
     before = _before(connection, mine)
     words.remove(connection, mine)
     _write(connection, [_article_values(one, before[id]) for id, one in mine.items()])
-    _keep_raw(connection, [one for one in mine.values() if one.raw is not None])
+    _keep_raw(connection, [one for one in raw if one["article_id"] in mine])
     for one in mine.values():
         if one.busy_host and one.host_not_before:
             keep_wait(connection, one.busy_host, one.host_not_before)
@@ -167,21 +171,25 @@ def _article_values(collected: Collected, before: Row[Any]) -> dict[str, Any]:
     }
 
 
-def _keep_raw(connection: Connection, collected: Sequence[Collected]) -> None:
-    """Keep pages as they came, and what their articles remember of them."""
-    digests = {one.article_id: hashlib.sha256(one.raw or b"").hexdigest() for one in collected}
-    rows = [
+def squeeze(collected: Iterable[Collected]) -> list[RawPage]:
+    """The pages as they came, as they are kept. Most of the work of keeping them; needs no transaction."""
+    return [
         {
             "article_id": one.article_id,
             "fetched_at": one.at,
-            "size": len(one.raw or b""),
-            "digest": digests[one.article_id],
-            "html": zlib.compress(one.raw or b"", SQUEEZE),
+            "size": len(one.raw),
+            "digest": hashlib.sha256(one.raw).hexdigest(),
+            "html": zlib.compress(one.raw, SQUEEZE),
         }
         for one in collected
+        if one.raw is not None
     ]
-    put(connection, RawPageRow, rows, key=["article_id"])
-    _write(connection, [{"article": id, "page_sha256": digest} for id, digest in digests.items()])
+
+
+def _keep_raw(connection: Connection, pages: Sequence[RawPage]) -> None:
+    """Keep pages, and what their articles remember of them."""
+    put(connection, RawPageRow, pages, key=["article_id"])
+    _write(connection, [{"article": one["article_id"], "page_sha256": one["digest"]} for one in pages])
 
 
 def _fold(connection: Connection, ids: Iterable[int]) -> set[int]:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.servers import on_loop
 from watchfloor.errors import ArchiveError
-from watchfloor.gathering import MOST, Gathering
+from watchfloor.gathering import MOST, PAUSE, Gathering
 
 
 class Book:
@@ -63,3 +63,15 @@ async def test_who_gives_up_does_not_keep_the_others_from_theirs() -> None:
     with pytest.raises(asyncio.CancelledError):
         await gone
     assert book.written == [[1, 2]]
+
+
+@on_loop
+async def test_what_comes_soon_after_one_another_is_written_together() -> None:
+    book = Book()
+    kept = Gathering(book.write)
+    assert await kept.keep(1) == 10
+    soon = [asyncio.create_task(kept.keep(2))]
+    await asyncio.sleep(PAUSE / 10)
+    soon.append(asyncio.create_task(kept.keep(3)))
+    assert await asyncio.gather(*soon) == [20, 30]
+    assert book.written == [[1], [2, 3]]

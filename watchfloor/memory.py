@@ -1,4 +1,4 @@
-"""What a process that lives on gives back to the system after a piece of work."""
+"""What a process asks of the system and gives back to it. glibc alone needs telling; elsewhere nothing is done."""
 
 from __future__ import annotations
 
@@ -6,17 +6,32 @@ import ctypes
 from collections.abc import Callable
 from functools import cache
 
+PAGE_SIZED = 128 << 10  # bytes; glibc's own first idea, which it gives up with the first such block that is freed
+ARENAS = 2  # in place of eight a core; threads of a cycle seldom allocate at once, as they share Python's lock
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # of malloc.h
+
+
+def keep_little() -> None:
+    """Have every block of the size of a page taken from the system by itself, and returned as soon as it is freed.
+
+    Kept in the heaps of a dozen threads, pages that came and went leave holes: 60 to 90 MB in a cycle of 400.
+    """
+    if tune := _glibc("mallopt"):
+        tune(_M_MMAP_THRESHOLD, PAGE_SIZED)
+        tune(_M_ARENA_MAX, ARENAS)
+
 
 def give_back() -> None:
     """Return freed memory. glibc keeps it, in an arena for each thread: 20 to 60 MB after a cycle of many threads."""
-    if trim := _malloc_trim():
+    if trim := _glibc("malloc_trim"):
         trim(0)
 
 
 @cache
-def _malloc_trim() -> Callable[[int], int] | None:
-    """glibc's own; None on other systems, which need none."""
+def _glibc(name: str) -> Callable[..., int] | None:
+    """A function of glibc; None on other systems."""
     try:
-        return ctypes.CDLL(None).malloc_trim
+        function: Callable[..., int] = getattr(ctypes.CDLL(None), name)
     except (OSError, AttributeError):
         return None
+    return function

@@ -92,6 +92,10 @@ class Settings(BaseSettings):
         default="",
         description="A spaCy model that looks for names the watchlist lacks, such as en_core_web_sm. Default: none.",
     )
+    similar: Literal["auto", "off"] = Field(
+        default="auto",
+        description="auto: stories are grouped by what they mean, too, where the extra `similar` is installed.",
+    )
     log: Literal["quiet", "text", "json"] = Field(
         default="quiet",
         description="Log lines on standard error: quiet (warnings alone), text, or json; all with the same keys.",

@@ -111,8 +111,12 @@ def load_namer(settings: Settings, watchlist: Watchlist) -> Namer | None:
     return ModelNamer(settings.ner_model, watchlist.canonical)
 
 
-def load_gists() -> Gists | None:
-    """Who says what articles are about, so that stories are grouped by that too; None without the extra `similar`."""
+def load_gists(settings: Settings) -> Gists | None:
+    """Who says what articles are about, so that stories are grouped by that too; None without the extra `similar`, or
+    where it is not wanted.
+    """
+    if settings.similar == "off":
+        return None
     from watchfloor.gist import GistModel, installed
 
     return GistModel() if installed() else None
@@ -249,10 +253,11 @@ async def open_floor(settings: Settings, watcher: Watcher | None = None) -> Asyn
 
     Every file of the user's that has changed is read, and faults raised, before anything is written.
     """
-    from watchfloor import leases, logs
+    from watchfloor import leases, logs, memory
     from watchfloor.pipeline import Floor, Watcher
     from watchfloor.timing import TimedDoor, TimedParsers, Times
 
+    memory.keep_little()
     times = Times()
     files = digest_of_files(settings)
     with _known_archive(settings) as known:
@@ -285,7 +290,7 @@ async def open_floor(settings: Settings, watcher: Watcher | None = None) -> Asyn
                 clock=now,
                 watcher=watcher or Watcher(),
                 namer=namer,
-                gists=cache(load_gists),
+                gists=cache(partial(load_gists, settings)),
                 times=times,
                 files=files,
                 gate=settings.gate == "rough",

@@ -96,6 +96,14 @@ class WatchlistOptions:
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
+class GroupOptions(WatchlistOptions):
+    """What `group` takes."""
+
+    similar: Annotated[Literal["auto", "off"] | None, _setting("similar")] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
 class JudgeOptions(WatchlistOptions):
     """What `judge` takes."""
 
@@ -161,6 +169,7 @@ class CycleOptions(AlertsOptions, DoorOptions, WebOptions):
     dask: Annotated[str | None, _setting("dask")] = None
     gate: Annotated[Literal["off", "rough"] | None, _setting("gate")] = None
     ner_model: Annotated[str | None, _setting("ner_model")] = None
+    similar: Annotated[Literal["auto", "off"] | None, _setting("similar")] = None
     log: Annotated[Literal["quiet", "text", "json"] | None, _setting("log")] = None
 
     def export(self) -> None:

@@ -14,7 +14,7 @@ from cyclopts import App, Parameter
 
 from watchfloor import wiring
 from watchfloor.cli import DONE, WRONG_USE
-from watchfloor.cli.options import Format, JudgeOptions, WatchlistOptions
+from watchfloor.cli.options import Format, GroupOptions, JudgeOptions, WatchlistOptions
 from watchfloor.cli.printing import as_json, as_line, table
 from watchfloor.errors import ConfigurationError, WatchlistError
 
@@ -51,19 +51,19 @@ def _judged(matcher: Matcher, record: dict[str, Any]) -> Told:
     return title, text, matcher.judge(title, text, language=record.get("language"))
 
 
-def group(file: File = "-", /, *, options: WatchlistOptions = WatchlistOptions()) -> int:  # noqa: B008
+def group(file: File = "-", /, *, options: GroupOptions = GroupOptions()) -> int:  # noqa: B008
     """Group JSONL {id?, title, text, published?, source?} into stories and print {id, story} a line."""
-
     from watchfloor.stories import group_records
     from watchfloor.weighing import named_early
 
-    matcher = wiring.load_matcher(options.settings())
+    settings = options.settings()
+    matcher = wiring.load_matcher(settings)
     told = ({"id": number, **record} for number, record in records(file))
 
     def names(title: str, text: str) -> dict[str, str]:
         return named_early(matcher.judge(title, text), text)
 
-    for identity, story in group_records(told, names=names, gists=wiring.load_gists()):
+    for identity, story in group_records(told, names=names, gists=wiring.load_gists(settings)):
         print(as_line({"id": identity, "story": story}))
     return DONE
 
