@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from watchfloor.tokens import Folded
@@ -20,6 +21,7 @@ DEFAULT = "en"
 SHORT = 12  # words; of shorter texts the model takes every third for another language
 SAMPLE = 600  # characters tell as much as the whole text
 MARGIN = 12.0  # nats by which another language has to beat the expected one in a short text
+_LOADING = Lock()  # a cache alone lets each of several threads load a model of its own
 _ENGLISH = frozenset("the of and to for with that at from says over by".split())
 _ENGLISH_SHARE = 14  # one of these in so many words: running English has one in four, its headlines one in ten
 # Without this the model finds Latgalian and Nigerian Pidgin in every other headline.
@@ -50,7 +52,9 @@ def _is_english(folded: str) -> bool:
 
 
 def _scores(sample: str) -> dict[str, float]:
-    return {str(language): float(score) for language, score in _model().rank(sample)}
+    with _LOADING:
+        model = _model()
+    return {str(language): float(score) for language, score in model.rank(sample)}
 
 
 @cache
