@@ -111,6 +111,7 @@ class Floor:
     times: Times = field(default_factory=Times)
     files: str = ""  # a digest of the user's files, as they were read
     gate: bool = False  # whether pages are read in full only where a rough look finds something
+    at_the_gate: asyncio.Lock = field(default_factory=asyncio.Lock)  # several judges would share one core
 
 
 async def cycle(floor: Floor, *, shard: Shard = WHOLE, everything: bool = False) -> Report:
@@ -414,15 +415,16 @@ async def _read_page(floor: Floor, job: PageJob, answer: Answer) -> Page:
     how: dict[str, Any] = {"content_type": answer.content_type, "url": answer.final_url, "now": floor.clock()}
     if floor.gate:
         rough = await floor.parsers.rough(answer.body, **how)
-        if rough.grade is Grade.ROUGH and not await asyncio.to_thread(_promises, floor, job, rough):
+        if rough.grade is Grade.ROUGH and not await _promises(floor, job, rough):
             return rough
     return await floor.parsers.page(answer.body, **how)
 
 
-def _promises(floor: Floor, job: PageJob, rough: Page) -> bool:
-    text = f"{rough.text}\n\n{job.entry.summary}"
+async def _promises(floor: Floor, job: PageJob, rough: Page) -> bool:
+    title, text = job.entry.title or rough.title or "", f"{rough.text}\n\n{job.entry.summary}"
     language = rough.language or job.entry.language or job.source.language
-    verdict = floor.matcher().judge(job.entry.title or rough.title or "", text, language=language)
+    async with floor.at_the_gate:
+        verdict = await asyncio.to_thread(lambda: floor.matcher().judge(title, text, language=language))
     return verdict.score >= GATE * verdict.threshold
 
 
