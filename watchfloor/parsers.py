@@ -7,7 +7,6 @@ outruns its time or memory costs the one document, and a new child takes its pla
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import resource
 import signal
@@ -16,6 +15,8 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import datetime
+from multiprocessing.context import SpawnContext
+from multiprocessing.synchronize import RLock
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -41,6 +42,23 @@ ORPHAN_CHECK = 2.0  # seconds between looks at whether the parent still lives
 Result = TypeVar("Result")
 
 
+class _Spawn(SpawnContext):
+    """Starts the children. Not by fork: the parent may hold threads and locks (Prefect, resolvers), and a forked child
+    inherits the locks.
+
+    It holds the pool's own locks as long as the pool lives. pebble lets go of them before it ends the children, and one
+    that just starts, on a busy machine, would find its locks gone and say so on stderr.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._locks: list[RLock] = []
+
+    def RLock(self) -> RLock:
+        self._locks.append(lock := super().RLock())
+        return lock
+
+
 class ParserPool:
     """Feed and page readers in `workers` processes. An async context manager; may also just be closed."""
 
@@ -48,13 +66,13 @@ class ParserPool:
         self, *, workers: int = 2, feed_seconds: float = FEED_SECONDS, page_seconds: float = PAGE_SECONDS
     ) -> None:
         self._limits = {"feed": feed_seconds, "page": page_seconds, "links": LINKS_SECONDS}
-        # Not fork: the parent may hold threads and locks (Prefect, resolvers), and a forked child inherits the locks.
+        self._spawn = _Spawn()
         self._pool = ProcessPool(
             max_workers=workers,
             max_tasks=TASKS,
             initializer=_prepare,
             initargs=(os.getpid(),),
-            context=multiprocessing.get_context("spawn"),
+            context=self._spawn,
         )
         self._waiting, self._taken = 0, asyncio.Event()
 

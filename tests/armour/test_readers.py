@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import psutil
@@ -117,6 +119,11 @@ def test_stopping_leaves_no_word_and_no_process() -> None:
     print(f"\n{done.stdout.strip()}")
 
 
+def test_a_reader_that_still_starts_when_its_pool_ends_says_nothing() -> None:
+    command = [sys.executable, "-m", "tests.armour.test_readers", "starts"]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stderr == ""
+
+
 # -- a process of its own ---------------------------------------------------------------------------------------------
 
 
@@ -137,5 +144,22 @@ async def stops(times: int) -> None:
     print(f"{times} pools stopped, half of them after a kill: {time.monotonic() - began:.0f} s, nothing said")
 
 
+async def starts() -> None:
+    """The pool's end takes long, as on a busy machine, so that its reader is up before it is ended."""
+    from pebble.pool import process
+
+    def late(child: BaseProcess, stop: Callable[[BaseProcess], None] = process.stop_process) -> None:
+        time.sleep(LIMIT)
+        stop(child)
+
+    process.stop_process = late
+    async with ParserPool(workers=1) as pool:
+        reading = asyncio.create_task(feed(pool))
+        await asyncio.sleep(0)
+        reading.cancel()
+
+
 if __name__ == "__main__":
-    asyncio.run(endless() if sys.argv[1] == "endless" else stops(int(sys.argv[2])))
+    asyncio.run(
+        {"endless": endless, "starts": starts}[sys.argv[1]]() if len(sys.argv) == 2 else stops(int(sys.argv[2]))
+    )
