@@ -12,15 +12,19 @@ from watchfloor.fetch import HttpDoor
 from watchfloor.parsers import ParserPool
 
 
+@pytest.mark.parametrize("limit", ["READ_AHEAD", "AHEAD_BYTES"])
 @on_loop
-async def test_there_is_room_again_when_a_document_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parsers, "READ_AHEAD", 1)
+async def test_there_is_room_again_when_a_document_was_read(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parsers, limit, 1)
     async with asyncio.timeout(60), ParserPool(workers=1) as pool:
         await pool.room()
         reading = asyncio.create_task(pool.feed_links(b"<html></html>", url="https://a.example/"))
         await asyncio.sleep(0)
-        await pool.room()
-        assert reading.done() or await reading == ()
+        waiting = asyncio.create_task(pool.room())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        assert await reading == ()
+        await waiting
 
 
 @on_loop
