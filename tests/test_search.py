@@ -288,6 +288,24 @@ def test_counting_ends_somewhere_and_says_so(desk: Desk, monkeypatch: pytest.Mon
         assert (hits.total, hits.total_exact, len(hits.hits)) == (3, False, 2)
 
 
+def test_very_many_are_counted_by_a_sample_on_postgresql_and_few_are_not(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(words, "SAMPLES", (4,))
+    desk.works("gazette", *(entry(f"summit-{n}") for n in range(60)))
+    counted: list[str] = []
+    count = search._count
+    monkeypatch.setattr(search, "_count", lambda *asked: counted.append(asked[-1]) or count(*asked))
+    sample = words.sample_tag(4)
+    for most, total in ((10, 10), (50, 50), (100, 60)):
+        monkeypatch.setattr(search, "COUNTED", most)
+        counted.clear()
+        hits = desk.archive.search(parse("summit"), Filters(), limit=2, after=None, by="date")
+        assert (hits.total, hits.total_exact) == (total, most > 60)
+        whole = [match for match in counted if sample not in match]
+        assert bool(whole) is (desk.archive._database.is_sqlite or most > 10)
+
+
 def test_a_search_that_takes_too_long_says_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.works("gazette", *(entry(f"summit-{n}") for n in range(3)))
     dialect = "sqlite" if desk.archive._database.is_sqlite else "postgresql"
