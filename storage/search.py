@@ -456,22 +456,22 @@ def _hits(connection: Connection, page: Sequence[Found], node: Node | None) -> t
     rows = connection.execute(statement, given(connection, ids)).all()
     snippet = snippets(node)
     hits = {
-        row.id: Hit(
-            id=row.id,
-            title=row.title,
-            url=row.url,
-            source=row.source_id,
-            publisher=row.publisher,
-            published=row.published,
-            first_seen=row.first_seen,
-            score=row.score,
-            topics=tuple(topics.get(row.id, ())),
-            entities=tuple(entities.get(row.id, ())),
+        id: Hit(
+            id=id,
+            title=title,
+            url=url,
+            source=source,
+            publisher=publisher,
+            published=published,
+            first_seen=first_seen,
+            score=score,
+            topics=tuple(topics.get(id, ())),
+            entities=tuple(entities.get(id, ())),
             snippet=passage,
             marks=marks,
-            story=row.story_id,
+            story=story,
         )
-        for row in rows
-        for passage, marks in [snippet(row.title, row.text)]
+        for id, title, url, source, publisher, published, first_seen, story, body, score in rows  # ARTICLES' order
+        for passage, marks in [snippet(title, body)]
     }
     return tuple(hits[id] for id in ids if id in hits)
