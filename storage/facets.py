@@ -81,7 +81,7 @@ def _sampled(connection: Connection, node: Node | None, filters: Filters, most: 
         return search.ask(connection, node, filters, start=None, by="date", sample=one_in)
 
     *finer, coarsest = words.SAMPLES
-    about = known or coarsest * search.count(connection, sample(coarsest))
+    about = known or coarsest * search.count_each(connection, sample(coarsest))
     one_in = next((one_in for one_in in finer if about <= FACETED * one_in), coarsest)
     few = sample(one_in)
     keys = search.newest(connection, few, few.match, 2 * FACETED)  # twice: a sample's size is by chance

@@ -253,20 +253,21 @@ def _run(connection: Connection, statement: str, match: str, **values: object) -
 
 def count(connection: Connection, question: Question) -> int:
     """How many match, COUNTED + 1 for more than COUNTED; the same on every page."""
-    if connection.dialect.name == "sqlite":
-        return _count(connection, "count", question, question.match)
-    _plan(connection, by_key=False)
-    if question.sliced:
-        return _count(connection, "count a slice", question, question.match)
-    # PostgreSQL reads all places of a word before it counts the first; where there are very many a sample says so.
-    sample = f"({question.match}) & {words.lexeme_of_tag(words.sample_tag(words.SAMPLES[-1]))}"
-    if _count(connection, "count", question, sample) * words.SAMPLES[-1] > 3 * COUNTED:
-        return COUNTED + 1
-    return _count(connection, "count", question, question.match)
+    if connection.dialect.name == "postgresql" and not question.sliced:
+        # It reads all places of a word before it counts the first; where there are very many a sample says so.
+        sample = f"({question.match}) & {words.lexeme_of_tag(words.sample_tag(words.SAMPLES[-1]))}"
+        if count_each(connection, replace(question, match=sample)) * words.SAMPLES[-1] > 3 * COUNTED:
+            return COUNTED + 1
+    return count_each(connection, question)
 
 
-def _count(connection: Connection, statement: str, question: Question, match: str) -> int:
-    return _run(connection, statement, match, low=question.low, high=question.high, limit=COUNTED + 1)[0]
+def count_each(connection: Connection, question: Question) -> int:
+    """The same, by no sample: for what is one."""
+    statement = "count"
+    if connection.dialect.name == "postgresql":
+        _plan(connection, by_key=False)
+        statement = "count a slice" if question.sliced else statement
+    return _run(connection, statement, question.match, low=question.low, high=question.high, limit=COUNTED + 1)[0]
 
 
 def _plan(connection: Connection, *, by_key: bool) -> None:

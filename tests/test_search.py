@@ -294,8 +294,8 @@ def test_very_many_are_counted_by_a_sample_on_postgresql_and_few_are_not(
     monkeypatch.setattr(words, "SAMPLES", (4,))
     desk.works("gazette", *(entry(f"summit-{n}") for n in range(60)))
     counted: list[str] = []
-    count = search._count
-    monkeypatch.setattr(search, "_count", lambda *asked: counted.append(asked[-1]) or count(*asked))
+    count = search.count_each
+    monkeypatch.setattr(search, "count_each", lambda *asked: counted.append(asked[-1].match) or count(*asked))
     sample = words.sample_tag(4)
     for most, total in ((10, 10), (50, 50), (100, 60)):
         monkeypatch.setattr(search, "COUNTED", most)
