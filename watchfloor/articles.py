@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from watchfloor.clean import clean_link
 from watchfloor.errors import FetchError, HttpStatus, ParserTimedOut, WatchfloorError
 from watchfloor.model import Collected, Grade, Page, PageJob, TextFrom
 
@@ -38,7 +39,7 @@ def compose(job: PageJob, asked: Asked, now: datetime) -> Collected:
         text=text,
         text_from=text_from,
         grade=_grade(job, asked),
-        url=(page and page.canonical_url) or asked.final_url or entry.url,
+        url=(page and page.canonical_url) or clean_link(asked.final_url, "") or entry.url,
         authors=entry.authors or (page.authors if page else ()),
         language=(page and page.language) or entry.language or job.source.language,
         published=entry.published or (page.published if page else None),

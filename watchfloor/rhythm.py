@@ -17,6 +17,7 @@ from itertools import pairwise
 from statistics import median
 from urllib.parse import urlsplit
 
+from watchfloor.clean import LINK_LENGTH
 from watchfloor.errors import FetchError, HttpStatus, NotAFeed, Refused, Unreachable, WatchfloorError
 from watchfloor.model import Feed, FeedState, Source
 from watchfloor.ports import Answer
@@ -152,7 +153,7 @@ def _answered(source: Source, state: FeedState, answer: Answer, now: datetime) -
 def _moved(source: Source, state: FeedState, answer: Answer, now: datetime) -> FeedState:
     """Count equal permanent redirects; forget them when the old address answers by itself again."""
     target = answer.permanent_url
-    if target is None or target == answer.url or _is_downgrade(answer.url, target):
+    if target is None or target == answer.url or len(target) > LINK_LENGTH or _is_downgrade(answer.url, target):
         if answer.url == source.url:
             return replace(state, moved_to=None, moved_seen=0, moved_since=None)
         return state

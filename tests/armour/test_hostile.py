@@ -12,6 +12,7 @@ import time
 from asyncio import StreamWriter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from hashlib import sha256
 from html import escape
 from pathlib import Path
 
@@ -231,6 +232,32 @@ async def test_each_costs_its_own_item_and_no_other(archive_url: str) -> None:
             told = f"{first.entries} entries, {first.failed} failed, {first.seconds:.0f} s"
             print(f"\n{len(world.feeds)} feeds, {len(world.pages)} pages, {len(world.robots)} robots: {told}")
             print(f"a reader held {memory.children >> 20} MB at most")
+
+
+@pytest.mark.parametrize("archive_url", ["sqlite", "postgresql"], indirect=True)
+@on_loop
+async def test_an_address_too_long_to_be_kept_is_followed_and_not_kept(archive_url: str) -> None:
+    """PostgreSQL's index would refuse it, and with it all that is kept together: every cycle, for ever."""
+    far = "/" + "".join(sha256(bytes([number])).hexdigest() for number in range(100))  # which cannot be compressed
+    async with Server(host="0.0.0.0") as server:
+        feed, moved, link = (server.url(path, f"127.6.0.{n}") for n, path in enumerate(("/feed", "/moved", "/page"), 1))
+        story = reply(200, corpus.page(good_article(1)), Content_Type="text/html")
+        server.answers |= {
+            "/page": reply(302, Location=far),
+            far: story,
+            far + "/feed": corpus.xml(corpus.rss(link="")),
+        }
+        server.answers |= {"/feed": corpus.xml(corpus.rss(link=link)), "/moved": reply(301, Location=far + "/feed")}
+        sources = [Source("feed", "feed", feed, "feed"), Source("moved", "moved", moved, "moved")]
+        async with open_floor(archive_url, sources) as floor:
+            archive = floor.archive
+            assert isinstance(archive, SqlArchive)
+            report = await pipeline.cycle(floor)
+            assert (report.grades["full"], report.failed) == (1, 0)
+            assert faults(archive, wall_clock()) == []
+            with archive._database.read() as connection:
+                assert connection.execute(select(ArticleRow.url).where(ArticleRow.source_id == "feed")).scalar() == link
+                assert connection.execute(select(SourceRow.message).where(SourceRow.id == "moved")).scalar() is None
 
 
 @dataclass(frozen=True)
