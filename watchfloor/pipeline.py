@@ -111,7 +111,16 @@ class Floor:
     times: Times = field(default_factory=Times)
     files: str = ""  # a digest of the user's files, as they were read
     gate: bool = False  # whether pages are read in full only where a rough look finds something
-    at_the_gate: asyncio.Lock = field(default_factory=asyncio.Lock)  # several judges would share one core
+    judging: asyncio.Lock = field(default_factory=asyncio.Lock)  # shards' judges would share one core and one writer
+    at_the_gate: asyncio.Lock = field(default_factory=asyncio.Lock)
+    polls: Gathering[PollOutcome, int] = field(init=False)  # keeps what was polled, of all shards together
+    pages: Gathering[Collected, None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        keep_polls = self.times.timed("keep polls", partial(self.archive.keep_polls, self.owner))
+        keep_pages = self.times.timed("keep pages", partial(self.archive.keep_pages, self.owner))
+        object.__setattr__(self, "polls", Gathering(keep_polls))
+        object.__setattr__(self, "pages", Gathering(keep_pages))
 
 
 async def cycle(floor: Floor, *, shard: Shard = WHOLE, everything: bool = False) -> Report:
@@ -196,14 +205,13 @@ class Stage:
 async def poll(floor: Floor, report: Report, out: Stage, *, shard: Shard, everything: bool) -> None:
     """Ask what is due until nothing is. A source is asked once a cycle, whatever its schedule says afterwards."""
     done: set[str] = set()
-    kept = Gathering(floor.times.timed("keep polls", partial(floor.archive.keep_polls, floor.owner)))
     window = Window[str](SOURCES_AT_ONCE)
     async with asyncio.TaskGroup() as asking:
         while jobs := _claim_sources(floor, shard, everything, done, await window.room()):
             done.update(job.source.id for job in jobs)
             until = _most_of(leases.SOURCE_LEASE)
             for job in jobs:
-                asked = _poll_one(floor, report, out, kept, job, until, in_turn=not everything)
+                asked = _poll_one(floor, report, out, job, until, in_turn=not everything)
                 window.hold(job.source.id, asking.create_task(asked))
     floor.archive.release_sources(floor.owner, window.late)
 
@@ -253,27 +261,18 @@ def _claim_sources(floor: Floor, shard: Shard, everything: bool, done: set[str],
     )
 
 
-async def _poll_one(
-    floor: Floor,
-    report: Report,
-    out: Stage,
-    kept: Gathering[PollOutcome, int],
-    job: PollJob,
-    until: float,
-    *,
-    in_turn: bool,
-) -> bool:
+async def _poll_one(floor: Floor, report: Report, out: Stage, job: PollJob, until: float, *, in_turn: bool) -> bool:
     """Whether it was asked before its time was over. `in_turn`: not in hours in which it asks not to be."""
     now = floor.clock()
     if in_turn and (later := rhythm.put_off(job.state, now, floor.jitter())):
-        await kept.keep(PollOutcome(job.source.id, now, "put_off", later))
+        await floor.polls.keep(PollOutcome(job.source.id, now, "put_off", later))
         return True
     try:
         async with asyncio.timeout_at(until):
             outcome = await ask_feed(floor, job)
     except TimeoutError:
         return False
-    new = await kept.keep(outcome)
+    new = await floor.polls.keep(outcome)
     report.asked += 1
     report.entries += new
     report.not_modified += outcome.result == "not_modified"
@@ -360,7 +359,6 @@ def _failed_poll(floor: Floor, job: PollJob, error: WatchfloorError, answer: Ans
 
 async def collect(floor: Floor, report: Report, entries: Stage, out: Stage, *, shard: Shard) -> None:
     """Ask for the page of every entry that waits for it, also of those that an earlier cycle left."""
-    kept = Gathering(floor.times.timed("keep pages", partial(floor.archive.keep_pages, floor.owner)))
     window, more = Window[int](PAGES_AT_ONCE), True
     async with asyncio.TaskGroup() as asking:
         while more and not window.late:
@@ -368,16 +366,14 @@ async def collect(floor: Floor, report: Report, entries: Stage, out: Stage, *, s
             jobs = floor.archive.claim_pages(floor.owner, floor.clock(), leases.PAGE_LEASE, shard=shard, limit=room)
             until = _most_of(leases.PAGE_LEASE)
             for job in jobs:
-                read = _collect_one(floor, report, out, kept, job, until)
+                read = _collect_one(floor, report, out, job, until)
                 window.hold(job.article_id, asking.create_task(read))
             if len(jobs) < room:
                 more = await entries.more()
     floor.archive.release_pages(floor.owner, window.late)
 
 
-async def _collect_one(
-    floor: Floor, report: Report, out: Stage, kept: Gathering[Collected, None], job: PageJob, until: float
-) -> bool:
+async def _collect_one(floor: Floor, report: Report, out: Stage, job: PageJob, until: float) -> bool:
     """Whether it was asked for before its time was over."""
     try:
         async with asyncio.timeout_at(until):
@@ -385,7 +381,7 @@ async def _collect_one(
     except TimeoutError:
         return False
     collected = articles.compose(job, asked, floor.clock())
-    await kept.keep(collected)
+    await floor.pages.keep(collected)
     report.grades[collected.grade.value] += 1
     detail = collected.error or collected.grade.value
     logs.say("read", source=job.source.id, article=job.article_id, status=collected.status, detail=detail)
@@ -435,12 +431,13 @@ async def judge(floor: Floor, report: Report, texts: Stage) -> None:
     """Judge what was read, in batches; verdicts, stories and alerts of a batch are one transaction."""
     more = True
     while more:
-        batch = floor.archive.claim_unjudged(floor.owner, floor.clock(), leases.JUDGE_LEASE, limit=JUDGED_AT_ONCE)
+        async with floor.judging:
+            batch = floor.archive.claim_unjudged(floor.owner, floor.clock(), leases.JUDGE_LEASE, limit=JUDGED_AT_ONCE)
+            if batch:
+                await asyncio.to_thread(_settle, floor, report, batch)
         if not batch:
             more = await texts.more()
             await texts.gather(JUDGED_EVERY)
-            continue
-        await asyncio.to_thread(_settle, floor, report, batch)
 
 
 def _settle(floor: Floor, report: Report, batch: Sequence[Article]) -> None:
