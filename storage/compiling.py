@@ -25,6 +25,21 @@ def minds_capitals(node: Node) -> bool:
     return any(isinstance(part, Term) and part.case for part in walk(node))
 
 
+def capitals(node: Node) -> set[str]:
+    """Words with capitals that stand, letter for letter, in whatever answers the query."""
+    match node:
+        case Term():
+            return {node.text} if node.case else set()
+        case And(parts) | Phrase(parts):
+            return set().union(*(capitals(part) for part in parts))
+        case Near(left, right, _):
+            return capitals(left) | capitals(right)
+        case In(_, inner):
+            return capitals(inner)
+        case _:
+            return set()
+
+
 def relaxed(node: Node) -> Node:
     """The query without its capitals; what is denied with capitals is not denied at all."""
     match node:

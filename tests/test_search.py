@@ -376,6 +376,22 @@ def test_a_source_that_changes_hands_is_found_under_its_new_publisher(world: Des
     assert counts(world.archive.facets(None, Filters()).countries) == {"AT": 2, "DE": 2}
 
 
+def test_only_texts_that_hold_the_capitals_are_read_closely(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ("The START treaty.", "They start.", "STARTING now.", "Start, START.", "A NATO start.", "NATO on START.")
+    for number, text in enumerate(texts):
+        desk.polls("gazette", entry(f"summit-{number}"))
+        desk.reads(text)
+    desk.judges()
+    read: list[str] = []
+    monkeypatch.setattr(search, "evaluate", lambda node, one: read.append(one.text) or evaluate(node, one))
+    assert desk.finds("case:START", everything=True).total == 3
+    assert sorted(read) == ["NATO on START.", "Start, START.", "The START treaty."]
+    read.clear()
+    assert desk.finds("case:NATO start", everything=True).total == 2
+    assert len(read) == 2
+    assert desk.finds("case:NATO OR case:START", everything=True).total == 4
+
+
 def test_facets_of_capitals_are_those_of_the_texts_that_have_them(world: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     assert world.archive.facets(parse("case:Summit"), Filters()).total == 0
     facets = world.archive.facets(parse("case:summit"), Filters())
