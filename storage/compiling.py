@@ -1,7 +1,8 @@
 """A query's tree -> the notation of FTS5 and of PostgreSQL's tsquery. Pure.
 
-Both say all that the query language says, but for capitals, which the index does not have: `relaxed` gives a query that
-finds at least what the original finds, and search looks at the texts themselves.
+Both say all that the query language says, but for capitals, which the index does not have, and for a NEAR of which one
+word could be both sides, which FTS5 takes for a match: `relaxed` gives a query that finds at least what the original
+finds, and search looks at the texts themselves.
 
 `tiers` says where words may stand for a hit to be more relevant than others.
 """
@@ -9,6 +10,7 @@ finds at least what the original finds, and search looks at the texts themselves
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import product
 
 from storage import words
 from watchfloor.query import And, In, Near, Node, Not, Or, Phrase, QueryField, Tagged, Term, walk
@@ -20,9 +22,21 @@ WEIGHTS: dict[QueryField | None, str] = {None: "", "title": "A", "lead": "AB"}
 TIERS: tuple[QueryField | None, ...] = ("title", "lead", None)  # where words stand, the most relevant first
 
 
-def minds_capitals(node: Node) -> bool:
-    """Whether the query asks for capitals."""
-    return any(isinstance(part, Term) and part.case for part in walk(node))
+def minds_texts(node: Node) -> bool:
+    """Whether the texts themselves have to be looked at."""
+    return any(part.case if isinstance(part, Term) else _may_overlap(part) for part in walk(node))
+
+
+def _may_overlap(node: Node) -> bool:
+    """Whether both sides of a NEAR may be, or share, one and the same word: troops NEAR troop*."""
+    if not isinstance(node, Near):
+        return False
+    pairs = product(terms_of(node.left), terms_of(node.right))
+    return any(_covers(one, other) or _covers(other, one) for one, other in pairs)
+
+
+def _covers(one: Term, other: Term) -> bool:
+    return folded(other).startswith(folded(one)) if one.prefix else folded(one) == folded(other)
 
 
 def capitals(node: Node) -> set[str]:
@@ -41,10 +55,10 @@ def capitals(node: Node) -> set[str]:
 
 
 def relaxed(node: Node) -> Node:
-    """The query without its capitals; what is denied with capitals is not denied at all."""
+    """The query as the index can answer it; what it cannot answer and is denied is not denied at all."""
     match node:
         case Not(part):
-            return ANYTHING if minds_capitals(part) else node
+            return ANYTHING if minds_texts(part) else node
         case And(parts):
             return And(tuple(relaxed(part) for part in parts))
         case Or(parts):
@@ -94,31 +108,64 @@ def fts5(node: Node | None, tags: Iterable[Iterable[str]]) -> str:
     groups = [" OR ".join(_fts5_tag(tag) for tag in group) for group in tags]
     parts = [f"({group})" for group in groups]
     if node is not None:
-        parts.append(f"({_fts5(node, None)})")
+        parts.insert(0, f"({_fts5(_deepest_first(node))})")
     return " AND ".join(parts) or _fts5_tag(words.ANY)
+
+
+def _deepest_first(node: Node, field: QueryField | None = None) -> Node:
+    """The same query with fields at the leaves, no NOT under NOT, and of each group the deepest part first: FTS5 has
+    room for a hundred signs that it has read and not yet understood, and nothing waits before what comes first."""
+    match node:
+        case Not(part):
+            inner = _deepest_first(part, field)
+            return inner.part if isinstance(inner, Not) else Not(inner)
+        case And(parts) | Or(parts):
+            ordered = sorted((_deepest_first(part, field) for part in parts), key=_depth, reverse=True)
+            return type(node)(tuple(ordered))
+        case In(inside, inner):
+            return _deepest_first(inner, inside)
+        case Tagged():
+            return node
+        case _:
+            return In(field, node) if field else node
+
+
+def _depth(node: Node) -> int:
+    match node:
+        case Not(part):
+            return 1 + _depth(part)
+        case And(parts) | Or(parts):
+            return 1 + max(map(_depth, parts))
+        case _:
+            return 0
 
 
 def _fts5_tag(tag: str) -> str:
     return f'{{tags}}:"{tag}"'
 
 
-def _fts5(node: Node, field: QueryField | None) -> str:
+def _fts5(node: Node, field: QueryField | None = None) -> str:
+    """NOT binds closest, then AND, so that few groups need their parentheses."""
     match node:
         case Term() | Phrase() | Near():
             return f"{FTS5_COLUMNS[field]}:{_fts5_words(node)}"
-        case In(inside, inner):
-            return _fts5(inner, inside)
+        case In(inside, leaf):
+            return _fts5(leaf, inside)
         case Tagged():
             return _fts5_tag(tag_of(node))
         case Not(part):
-            return f"{_fts5_tag(words.ANY)} NOT ({_fts5(part, field)})"
+            return f"{_fts5_tag(words.ANY)} NOT ({_fts5(part)})"
         case Or(parts):
-            return " OR ".join(f"({_fts5(part, field)})" for part in parts)
+            return " OR ".join(map(_fts5, parts))
         case And(parts):
-            wanted = [f"({_fts5(part, field)})" for part in parts if not isinstance(part, Not)]
-            denied = [f"({_fts5(part.part, field)})" for part in parts if isinstance(part, Not)]
+            wanted = [_fts5_in_and(part) for part in parts if not isinstance(part, Not)]
+            denied = [_fts5(part.part) for part in parts if isinstance(part, Not)]
             found = " AND ".join(wanted) or _fts5_tag(words.ANY)
-            return f"({found}) NOT ({' OR '.join(denied)})" if denied else found
+            return f"{found} NOT ({' OR '.join(denied)})" if denied else found
+
+
+def _fts5_in_and(node: Node) -> str:
+    return f"({_fts5(node)})" if isinstance(node, Or) else _fts5(node)
 
 
 def _fts5_words(node: Term | Phrase | Near) -> str:

@@ -51,7 +51,7 @@ def export(database: Database, node: Node | None, filters: Filters) -> Iterator[
     """See `storage.archive.SqlArchive.export`."""
     with search.in_words(), database.read() as connection:
         for keys in chunks(_keys(connection, node, filters), AT_ONCE):
-            true = _true(connection, keys, node) if node and compiling.minds_capitals(node) else keys
+            true = _true(connection, keys, node) if node and compiling.minds_texts(node) else keys
             yield from _clippings(connection, [words.article_of_key(key) for key in true])
 
 

@@ -52,7 +52,7 @@ FIRST = {"sqlite": "{value}", "postgresql": '{value} COLLATE "C"'}  # of values 
 def facets(database: Database, node: Node | None, filters: Filters, *, most: int) -> Facets:
     """See `storage.archive.SqlArchive.facets`."""
     with search.in_words(), database.read() as connection, search.limited(connection):
-        if node is not None and compiling.minds_capitals(node):
+        if node is not None and compiling.minds_texts(node):
             return _checked(connection, node, filters, most)
         question = search.ask(connection, node, filters, start=None, by="date")
         if question.sliced:

@@ -114,7 +114,7 @@ def search(database: Database, node: Node | None, filters: Filters, *, limit: in
     start, limit = _read_after(after), max(1, min(limit, LIMIT))
     with in_words(), database.read() as connection, limited(connection):
         question = ask(connection, node, filters, start=start, by=by)
-        if node is not None and compiling.minds_capitals(node):
+        if node is not None and compiling.minds_texts(node):
             return _checked_page(connection, question, node, limit)
         found, total, reached = page(connection, question, limit + 1)
         shown = found[:limit]
@@ -370,6 +370,8 @@ def in_words() -> Iterator[None]:
             raise ArchiveError(f"the search took longer than {SECONDS:g} s and was stopped; ask for less") from error
         if "fts5" in reason:
             raise QueryError("the query has too many groups within groups") from error
+        if "too big in tsquery" in reason:
+            raise QueryError("the query is too large") from error
         raise
 
 

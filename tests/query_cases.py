@@ -53,6 +53,12 @@ DOCUMENTS: dict[str, Filed] = {
         "Start-up opens tenth bakery",
         "O'Brien's bakery deploys robots to knead. Its aircraft-themed cakes carry AT&T advertising in C++ red.",
     ),
+    "odd": Filed(
+        "Don’t count 1,200 F-16s: “Ми не здамося”",
+        "The soldiers' pay rose by 3.5 per cent; a C-130J, another C-130J, flew to İzmir. "
+        "Troops, troops everywhere, and not or near them: old guard old guard old.",
+        topics=("force-posture",),
+    ),
     "long": Filed("A long read", f"{_FILLER} sixtieth sixtyfirst"),
     "empty": Filed("Bulletin", ""),
 }
@@ -61,6 +67,8 @@ DOCUMENTS: dict[str, Filed] = {
 def _case(query: str, *finds: str) -> Case:
     return Case(query, frozenset(finds))
 
+
+_ALL = frozenset(DOCUMENTS)
 
 CASES: tuple[Case, ...] = (
     # words: case, accents and signs do not matter; a word is a whole word
@@ -156,4 +164,86 @@ CASES: tuple[Case, ...] = (
     _case("title:case:START", "treaty"),
     _case("case:START NEAR/2 extend", "treaty"),
     _case("case:Carrier NEAR/2 aircraft"),
+    # NOT within NOT, beside OR, under a field
+    _case("NOT (NOT carrier)", "carrier"),
+    _case("-(-carrier)", "carrier"),
+    _case("NOT (NOT (NOT title:start))", *_ALL - {"treaty", "bakery"}),
+    _case("NOT (carrier OR NOT start)", "treaty", "bakery"),
+    _case("NOT (carrier NOT marines)", *_ALL),
+    _case("carrier NOT (NOT marines)", "carrier"),
+    _case("(NOT carrier) OR (NOT start)", *_ALL),
+    _case("start (NOT bakery OR NOT treaty)", "treaty", "bakery"),
+    _case("-title:start", *_ALL - {"treaty", "bakery"}),
+    _case("title:(NOT (start OR carrier))", *_ALL - {"treaty", "bakery", "carrier"}),
+    _case("title:(carrier OR NOT start)", *_ALL - {"treaty", "bakery"}),
+    _case("lead:(NOT sixtieth)", *_ALL - {"long"}),
+    _case("lead:(sixtieth NOT sixtyfirst)", "long"),
+    _case("NOT entity:Germany topic:force-posture", "carrier", "odd"),
+    # NEAR of phrases and beginnings; no word is both sides of it
+    _case('"two nuclear" NEAR/3 "was extended"', "treaty"),
+    _case('"was extended" NEAR/1 "two nuclear"', "treaty"),
+    _case('"was extended" NEAR/0 "two nuclear"'),
+    _case('"arms con*" NEAR/4 "nuclear pow*"', "treaty"),
+    _case('extend NEAR/0 "new start"', "treaty"),
+    _case("lead:(word59 NEAR/0 sixtieth)", "long"),
+    _case("lead:(sixtieth NEAR/0 sixtyfirst)"),
+    _case("troops NEAR/0 troops", "odd"),
+    _case("carrier NEAR/3 carrier"),
+    _case("carr* NEAR/2 carrier"),
+    _case("case:Troops NEAR/2 troops", "odd"),
+    _case('"old guard" NEAR/3 guard', "odd"),
+    _case('title:("new start" NEAR/3 start)'),
+    _case('"old guard" NEAR/0 "old guard"', "odd"),
+    _case('"old guard" NEAR/0 "guard old"'),
+    _case('"old guard" NEAR/1 "guard old"', "odd"),
+    _case('guard NOT ("old guard" NEAR/0 "guard old")', "odd"),
+    _case('guard NOT ("old guard" NEAR/0 "old guard")'),
+    # capitals of phrases, under NOT, of other scripts
+    _case('case:"U.S. mar*"', "carrier"),
+    _case("case:O'Brien", "bakery"),
+    _case("case:o'brien"),
+    _case("case:F-16s", "odd"),
+    _case("case:f-16s"),
+    _case("start NOT case:START", "bakery"),
+    _case("NOT (start NOT case:START)", *_ALL - {"bakery"}),
+    _case("title:(case:START OR case:Carrier)", "treaty", "carrier"),
+    _case("case:Київ", "kyiv"),
+    _case("case:київ"),
+    _case('case:"Ми не"', "odd"),
+    _case('case:"Ми Не"'),
+    _case("case:İzmir", "odd"),
+    # operators in lower case are words, in quotes too
+    _case("troops or iraq"),
+    _case('"and not or near"', "odd"),
+    _case('"NOT OR NEAR"', "odd"),
+    # hyphens, apostrophes, signs, numbers, scripts
+    _case("start-up", "bakery"),
+    _case("-start-up start", "treaty"),
+    _case("title:start-up", "bakery"),
+    _case("c-130*", "odd"),
+    _case('"C-130J another C-130J"', "odd"),
+    _case("don't", "odd"),
+    _case("don’t", "odd"),
+    _case("soldiers'", "odd"),
+    _case("soldier's"),
+    _case("C++", "bakery", "odd"),
+    _case('"C++ red"', "bakery"),
+    _case("3.5", "odd"),
+    _case("1,200", "odd"),
+    _case("1200"),
+    _case("izmir", "odd"),
+    _case("НІМЕЧЧИНИ", "kyiv"),
+    _case("title:київ", "kyiv"),
+    _case("ракети NEAR/2 україна", "kyiv"),
+    _case('"зенітні рак*"', "kyiv"),
+    # as deep as a query may be, and longer than anybody writes
+    _case("NOT " * 50 + "carrier", "carrier"),
+    _case("(" * 50 + "carrier" + ")" * 50, "carrier"),
+    _case("(carrier AND (robots OR " * 24 + "marines" + "))" * 24, "carrier"),
+    _case("(carrier NOT (robots OR " * 12 + "marines" + "))" * 12, "carrier"),
+    _case("-(carrier OR " * 25 + "start" + ")" * 25, *_ALL - {"carrier", "treaty", "bakery"}),
+    _case("title:(" + "carrier AND (" * 48 + "gulf" + ")" * 49, "carrier"),
+    _case(" ".join(["the"] * 300), "treaty", "carrier", "odd"),
+    _case(" OR ".join(["crew", "knead"] * 200), "carrier", "bakery"),
+    _case("carrier " + " ".join(f"-w{number}" for number in range(200)), "carrier"),
 )

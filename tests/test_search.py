@@ -54,7 +54,7 @@ def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     made.archive.close()
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.query)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.query[:60])
 def test_finds_what_the_table_says(case: Case, library: Library) -> None:
     assert library.finds(parse(case.query)) == case.finds
     assert library.finds(parse(case.query), by="date") == case.finds

@@ -25,6 +25,7 @@ it (air-defence, O'Brien) is a phrase. Words and phrases are found within one fi
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -110,6 +111,7 @@ Node = Term | Phrase | Near | In | Tagged | And | Or | Not
 FIELDS = ("title", "lead", "entity", "topic", "case")
 NEAR_DEFAULT = 10
 NEAR_LIMIT = 100  # further apart than this is AND
+NEAR_PAIRS = 10_000  # of alternatives on both sides
 DEPTH_LIMIT = 50  # of groups within groups; Python's own stack ends near 1,000
 LENGTH_LIMIT = 20_000  # of a rule
 PREFIX_AT_LEAST = 2  # letters before *: one letter would match a twelfth of all words
@@ -118,6 +120,7 @@ LENIENT_LENGTH, LENIENT_WORDS = 200, 20  # of a search typed by a person; more i
 _LEXEME = re.compile(r'\s*(?:(?P<open>\()|(?P<close>\))|(?P<quoted>"[^"]*"\*?)|(?P<lone>")|(?P<word>[^\s()"]+))')
 _FIELD = re.compile(r"([^\W\d_]+):")
 _NEAR = re.compile(r"NEAR(?:/(\d+))?$")
+_MEANT_NEAR = re.compile(r"near/\S*$", re.IGNORECASE)
 
 
 class _Lexeme(NamedTuple):
@@ -147,6 +150,9 @@ class _Parser:
 
     def refuse(self, reason: str, column: int, hint: str | None = None) -> NoReturn:
         raise QueryError(reason, path=self.path, line=self.line, column=column, hint=hint)
+
+    def refuse_lone(self, mark: _Lexeme) -> NoReturn:
+        self.refuse("this quotation mark is never closed", mark.column, 'put a " at the end of the phrase')
 
     @property
     def next(self) -> _Lexeme:
@@ -205,17 +211,19 @@ class _Parser:
         right_column, right = self.next.column, self.atom()
         if self.next.kind == "word" and _NEAR.match(self.next.text):
             self.refuse("NEAR joins two", self.next.column, "write a NEAR/5 b AND b NEAR/5 c")
-        pairs = product(self.words_of(left, column), self.words_of(right, right_column))
-        nodes = [Near(one, other, distance) for one, other in pairs]
+        lefts, rights = self.words_of(left, column), self.words_of(right, right_column)
+        if len(lefts) * len(rights) > NEAR_PAIRS:
+            self.refuse("too many alternatives beside NEAR", near.column, f"at most {NEAR_PAIRS} pairs of them")
+        nodes = [Near(one, other, distance) for one, other in product(lefts, rights)]
         return nodes[0] if len(nodes) == 1 else Or(tuple(nodes))
 
-    def words_of(self, node: Node, column: int) -> Iterable[Term | Phrase]:
+    def words_of(self, node: Node, column: int) -> list[Term | Phrase]:
         """The words beside NEAR; a group of alternatives stands for each of them."""
         parts = node.parts if isinstance(node, Or) else (node,)
-        for part in parts:
-            if not isinstance(part, Term | Phrase):
-                self.refuse("NEAR joins words and phrases", column, "a field goes before the group: title:(a NEAR/5 b)")
-            yield part
+        found = [part for part in parts if isinstance(part, Term | Phrase)]
+        if len(found) < len(parts):
+            self.refuse("NEAR joins words and phrases", column, "a field goes before the group: title:(a NEAR/5 b)")
+        return found
 
     def deeper(self, inner: Callable[[], Node]) -> Node:
         self.depth += 1
@@ -232,12 +240,14 @@ class _Parser:
         if lexeme.kind == "quoted":
             return self.words(lexeme.text, lexeme.column)
         if lexeme.kind == "lone":
-            self.refuse("this quotation mark is never closed", lexeme.column, 'put a " at the end of the phrase')
+            self.refuse_lone(lexeme)
         if lexeme.kind != "word" or lexeme.text in ("AND", "OR", "NOT") or _NEAR.match(lexeme.text):
             what = f"before {lexeme.text}" if lexeme.text else "at the end"
             self.refuse(
                 f"a word is missing {what}", lexeme.column, "operators stand between words; quote a literal AND"
             )
+        if _MEANT_NEAR.match(lexeme.text):
+            self.refuse(f"{lexeme.text} joins nothing", lexeme.column, "capitals and a number, as in NEAR/5")
         if prefix := _FIELD.match(lexeme.text):
             return self.within(prefix[1], lexeme)
         return self.words(lexeme.text, lexeme.column)
@@ -257,9 +267,13 @@ class _Parser:
             known = ", ".join(f"{known}:" for known in FIELDS)
             self.refuse(f"there is no field {name}:", lexeme.column, f"fields are {known} else put it in quotes")
         rest, column = lexeme.text[len(name) + 1 :], lexeme.column + len(name) + 1
+        if rest.startswith("-"):
+            self.refuse(f"a - within {name}:", column, f"it goes before the field: -{name}:word")
         if rest:
             self.at -= 1
             self.lexemes[self.at] = _Lexeme("word", rest, column)
+        elif self.next.column == column and self.next.kind == "lone":
+            self.refuse_lone(self.next)
         elif self.next.column != column or self.next.kind not in ("open", "quoted"):
             self.refuse(f"nothing follows {name}:", lexeme.column, f"no blank after the colon: {name}:word")
         if name in ("entity", "topic", "case"):
@@ -479,10 +493,12 @@ def _occurrences(node: Term | Phrase | Near, document: Document, within: QueryFi
 
 def _near(node: Near, document: Document, field: Field) -> Iterator[_Words]:
     rights = list(_phrase(node.right, document, field))
+    firsts = [right.first for right in rights]
+    reach = node.distance + (rights[0].last - rights[0].first if rights else 0)
     for left in _phrase(node.left, document, field) if rights else ():
-        for right in rights:
-            gap = max(right.first - left.last, left.first - right.last)
-            if 0 <= gap <= node.distance:
+        within = slice(bisect_left(firsts, left.first - reach), bisect_right(firsts, left.last + node.distance))
+        for right in rights[within]:
+            if right.first >= left.last or left.first >= right.last:  # no word is both
                 yield _Words(field, min(left.first, right.first), max(left.last, right.last))
 
 
