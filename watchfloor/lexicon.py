@@ -102,10 +102,11 @@ class Patterns:
                 places[form].append(start)
             else:
                 places[form] = [start]
-            at = start << START_BITS
-            if form in open_forms:  # as if the rest of the word belonged to the form
-                at -= min(haystack.index(" ", end) + 1 - end, LONGEST - (end - start)) << USE_BITS
-            hits += [at + hit for hit in by_form[form]]
+            for hit in by_form[form]:
+                at = start << START_BITS
+                if form in open_forms:  # as if the rest of the word belonged to the form
+                    at -= min(haystack.index(" ", end) + 1 - end, LONGEST - (end - start)) << USE_BITS
+                hits.append(at + hit)
         hits.sort()
         return hits, places
 
