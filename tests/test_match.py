@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from watchfloor.match import ALONE, BODY_CAP, IN_BODY, IN_LEAD, IN_TITLE, Matcher
 from watchfloor.model import Evidence, Mention, Verdict
+from watchfloor.spelling import forms
+from watchfloor.tokens import search_tokens
 from watchfloor.watchlist import parse
 
 LIST = """\
@@ -224,18 +228,87 @@ texts = st.lists(st.sampled_from(PIECES), max_size=30).map("".join) | st.lists(
 ).map(" ".join)
 
 
-@given(texts, texts)
-def test_every_span_is_in_its_text_and_the_sum_is_the_score(title: str, text: str) -> None:
+# As the web writes words: each way folds to the plain word.
+DRESSES = [
+    str.upper,
+    str.title,
+    "\u0301".join,  # a mark between the letters
+    lambda word: word + "\u0323\u0308",
+    "\u00ad".join,  # soft hyphens
+    "\u200b".join,  # zero width
+    lambda word: f"\u200f\u2067{word}\u2069",  # right to left
+    lambda word: "".join(
+        chr(ord(letter) + 0xFEE0) if letter.isascii() and letter.isalpha() else letter for letter in word
+    ),
+    lambda word: word.replace("fi", "ﬁ").replace("ss", "ß").replace("i", "İ").replace("st", "ﬆ"),
+    lambda word: word.replace(" ", "   "),
+    lambda word: word.replace(" ", "\u00a0"),
+    lambda word: word.replace(" ", "\n"),
+    lambda word: f"\U0001f600{word}\U0001f469\u200d\U0001f467",
+]
+WORDS = ["warhead", "cease-fire", "army", "arms control", "New START", "troops", "deployed", "invasion fleet",
+         "Abrüstung", "US Army", "U.S. Army", "quarterback", "invadiﬃng", "СНВ-III", "powers", "congress",
+         "talks"]  # fmt: skip
+JOINTS = [
+    " ",
+    "  ",
+    ", ",
+    ". ",
+    "\n",
+    "\r\n",
+    "\t",
+    "’s ",
+    "\u2028",
+    " 日本 ",
+    " שלום ",
+    "؟ ",
+    "½ ",
+    "\ud83d ",
+    "\x00",
+    "\u0301 ",
+]
+dressed = st.builds(lambda word, dress: dress(word), st.sampled_from(WORDS), st.sampled_from([str, *DRESSES]))
+hostile = st.lists(st.one_of(dressed, st.sampled_from(JOINTS)), max_size=40).map("".join)
+
+
+@pytest.mark.parametrize("dress", DRESSES)
+@pytest.mark.parametrize("word", ["warhead", "arms control", "cease-fire"])
+def test_a_dressed_word_is_cut_out_as_it_stands(word: str, dress: Callable[[str], str]) -> None:
+    found = dress(word)
+    text = f"½ “The {found}” held. It is the end."
+    (evidence,) = _MATCHER.judge("", text, language="en").evidence
+    cut = text[evidence.start : evidence.end]
+    assert cut in found
+    assert search_tokens(cut) == search_tokens(word)
+    assert evidence.sentence == f"½ “The {found}” held."
+
+
+@given(texts | hostile, texts | hostile, st.sampled_from(["en", "de", "ru"]))
+def test_every_span_is_cut_out_of_its_text_and_the_sum_is_the_score(title: str, text: str, language: str) -> None:
     matcher = _MATCHER
-    verdict = matcher.judge(title, text, language="en")
+    verdict = matcher.judge(title, text, language=language)
     for evidence in verdict.evidence:
         field = title if evidence.field == "title" else text
         assert 0 <= evidence.start < evidence.end <= len(field)
-        assert field[evidence.start : evidence.end].split()[0] in evidence.sentence
+        cut = field[evidence.start : evidence.end]
+        assert cut in evidence.sentence
+        assert evidence.sentence in field
+        if evidence.kind in ("keyword", "context"):
+            assert _is_form(evidence.term, cut)
     for entity in verdict.entities:
+        known = next(one for one in matcher.watchlist.entities if one.name == entity.name)
         for mention in entity.mentions:
-            assert (title if mention.field == "title" else text)[mention.start : mention.end] == mention.text
+            cut = (title if mention.field == "title" else text)[mention.start : mention.end]
+            assert cut == mention.text
+            assert any(_is_form(spelling.text, cut) for spelling in known.spellings)
     assert verdict.score == round(sum(evidence.weight for evidence in verdict.evidence), 2)
+
+
+def _is_form(term: str, cut: str) -> bool:
+    """Is it the term, written in one of its ways, with nothing more or less?"""
+    words = " ".join(search_tokens(cut))
+    known = {" ".join(form.split()) for form in forms(term.rstrip("*"))}
+    return any(words.startswith(form) for form in known) if term.endswith("*") else words in known
 
 
 _MATCHER = Matcher(parse(LIST))

@@ -82,6 +82,11 @@ def test_finds_the_sentence_around_a_place(text: str, offset: int, sentence: str
     assert Sentences(text).at(offset) == sentence
 
 
+def test_a_span_over_several_sentences_has_them_all() -> None:
+    text = "One. The army.  Troops\nmove on. Four."
+    assert Sentences(text).at(text.index("army"), text.index(" on")) == "The army.  Troops\nmove on."
+
+
 @pytest.mark.parametrize("kinds", [10, 3_000])
 def test_many_kinds_of_characters_fold_as_few_do(kinds: int) -> None:
     characters = [chr(0x1E00 + number * 7) for number in range(kinds)]

@@ -337,6 +337,6 @@ def _evidence(weighed: Iterable[tuple[_Claim, float]]) -> tuple[Evidence, ...]:
     for (item, at, (start, end), _), weight in weighed:
         if at.name not in sentences:
             sentences[at.name] = Sentences(at.folded.original)
-        sentence, topic = sentences[at.name].at(start), item.topics[0] if item.topics else None
+        sentence, topic = sentences[at.name].at(start, end), item.topics[0] if item.topics else None
         found.append(Evidence(item.term, at.name, start, end, weight, sentence, topic, item.kind))
     return tuple(sorted(found, key=lambda one: (one.field == "text", one.start, one.end)))

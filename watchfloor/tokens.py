@@ -176,11 +176,18 @@ class Sentences:
         self._text = text
         self._begin = self._end = 0  # of the sentence that was asked for last: what is asked for next is often in it
 
-    def at(self, offset: int) -> str:
-        """The sentence that holds this place, without the blanks around it."""
+    def at(self, start: int, end: int | None = None) -> str:
+        """The sentence that holds this place, without the blanks around it; all that the span up to `end` is in, if it
+        runs into another."""
+        begin, stop = self._around(start)
+        if end is not None and end > stop:
+            stop = self._around(end - 1)[1]
+        return self._text[begin:stop].strip()
+
+    def _around(self, offset: int) -> tuple[int, int]:
         if not self._begin <= offset < self._end:
             self._find(offset)
-        return self._text[self._begin : self._end].strip()
+        return self._begin, self._end
 
     def _find(self, offset: int) -> None:
         begin, end = self._text.rfind("\n", 0, offset) + 1, self._text.find("\n", offset)
