@@ -196,9 +196,6 @@ class _Forms:
         )
 
 
-_NO_WORDS: frozenset[int] = frozenset()
-
-
 class _Compiler:
     def __init__(self, watchlist: Watchlist) -> None:
         self.watchlist = watchlist
@@ -206,6 +203,7 @@ class _Compiler:
         self.terms = _Forms()
         self.groups = _Forms()
         self.known: dict[str, frozenset[int]] = {}
+        self.neighbours: dict[tuple[str, ...], frozenset[int]] = {}
         self.named: defaultdict[Spelling, list[int]] = defaultdict(list)  # names -> their uses
         self.named_groups: defaultdict[int, list[int]] = defaultdict(list)
 
@@ -253,8 +251,10 @@ class _Compiler:
             known.used[known.number(form, opened=spelling.text.endswith("*"))].append(len(known.uses))
         known.uses.append(use)
 
-    def words(self, texts: Sequence[str]) -> frozenset[int]:
-        return frozenset().union(*map(self.word, texts)) if texts else _NO_WORDS
+    def words(self, texts: tuple[str, ...]) -> frozenset[int]:
+        if texts not in self.neighbours:  # one set for all terms of an entry, which have the same
+            self.neighbours[texts] = frozenset().union(*map(self.word, texts))
+        return self.neighbours[texts]
 
     def word(self, text: str) -> frozenset[int]:
         """The forms of a word that `needs`, `not` or a rule looks for."""

@@ -39,6 +39,7 @@ _BRITISH = {
     "ageing": "aging",
 }
 _PAIRS = [*_BRITISH.items(), *((american, british) for british, american in _BRITISH.items())]
+_SPELLED = re.compile("|".join(one for one, _ in _PAIRS))
 _ISE = re.compile(r"(?<=[a-z]{3})i([sz])(e|ed|es|er|ers|ing|ation|ations)$")  # modernise, demilitarization
 _YSE = re.compile(r"(?<=[a-z]{3})y([sz])(e|ed|es|ing)$")  # paralyse
 _IRREGULAR = {"man": "men", "woman": "women", "foot": "feet", "child": "children"}
@@ -88,7 +89,7 @@ def _is_acronym(word: str) -> bool:
 @cache
 def _spellings(word: str) -> tuple[str, ...]:
     found = {word}
-    for one, other in _PAIRS:
+    for one, other in _PAIRS if _SPELLED.match(word) else ():
         if word.startswith(one) and not (len(other) > len(one) and word.startswith(other)):
             found.add(other + word[len(one) :])
     for pattern in (_ISE, _YSE):
