@@ -37,7 +37,7 @@ def _seconds(desk: Desk, workers: int) -> float:
     running = [_start(at, worker, workers) for worker in range(workers)]
     said = [json.loads(process.communicate()[0]) for process in running]
     took = time.perf_counter() - began
-    assert sum(one["entries"]["new"] for one in said) == 4 * at.feeds
+    assert sum(one["entries"]["new"] for one in said) == 4 * at.feeds, said
     return took
 
 
