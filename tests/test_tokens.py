@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from watchfloor.tokens import Sentences, Token, fold, search_tokens, tokenize
+from watchfloor.tokens import LONGEST_SENTENCE, Sentences, Token, fold, search_tokens, tokenize
 
 
 @pytest.mark.parametrize(
@@ -91,3 +91,10 @@ def test_a_span_over_several_sentences_has_them_all() -> None:
 def test_many_kinds_of_characters_fold_as_few_do(kinds: int) -> None:
     characters = [chr(0x1E00 + number * 7) for number in range(kinds)]
     assert fold(" ".join(characters)).text == f" {' '.join(fold(one).text[1:-1] for one in characters)} "
+
+
+def test_of_a_sentence_that_never_ends_a_piece_is_kept() -> None:
+    text = "tanks and drones " * 10_000
+    sentence = Sentences(text).at(90_000)
+    assert len(sentence) <= LONGEST_SENTENCE
+    assert text[90_000:90_017].strip() in sentence

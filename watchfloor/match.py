@@ -14,6 +14,7 @@ The score is the sum of the weights of the evidence, to the cent: whoever prints
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -238,13 +239,17 @@ def _near_any(
     """Is one of the forms within reach, in the headline, or, seen from the headline, in the lead?"""
     for other in fields:
         for form in forms & other.forms:
-            length = len(texts[form])
-            for first in other.places[form]:
-                if other is found:
-                    apart = first + length <= start + 1 or first >= end - 1
-                    if apart and (first < end + NEAR_REACH and first + length > start - NEAR_REACH):
-                        return True
-                elif first < other.lead_end:  # the headline, or the lead under it
+            length, places = len(texts[form]), other.places[form]
+            if other is not found:
+                if places[0] < other.lead_end:  # the headline, or the lead under it
+                    return True
+                continue
+            # in order, so that only those within reach are looked at, however often the text says it
+            nearest = bisect_right(places, start - NEAR_REACH - length)
+            for first in islice(places, nearest, None):
+                if first >= end + NEAR_REACH:
+                    break
+                if first + length <= start + 1 or first >= end - 1:
                     return True
     return False
 

@@ -29,6 +29,8 @@ _UNDIVIDED = str.maketrans(
 )
 
 
+LONGEST_SENTENCE = 1000  # characters; what is longer is a list, or data, and is kept with each piece of evidence
+
 _UNSEEN = ("Mn", "Mc", "Me", "Cf")
 
 
@@ -197,4 +199,6 @@ class Sentences:
                 end = match.end()
                 break
             begin = match.end()
+        if end - begin > LONGEST_SENTENCE:
+            begin, end = max(begin, offset - LONGEST_SENTENCE // 2), min(end, offset + LONGEST_SENTENCE // 2)
         self._begin, self._end = begin, end

@@ -465,6 +465,8 @@ INSIDE_FEEDS: dict[str, bytes] = {
     "json halves": b'{"version":"https://jsonfeed.org/version/1","items":[{"id":"\\ud83d","title":"\\udc68 \\ud83d","url":"http://x/\\udc68"}]}',
     "one sentence": rss(f"<description>{INTRODUCTION}{'tanks and drones and submarines ' * 9000}</description>", link=""),
     "one name": rss(f"<description>{INTRODUCTION}{'NATO ' * 100_000}</description>", link=""),
+    "neighbours out of reach": rss(f"<description>{INTRODUCTION}{'HUR of the ' * 40_000}{'and the people ' * 20}{'Ukrainian of the ' * 25_000}</description>", link=""),
+    "kinds of characters": rss(f"<description>{INTRODUCTION}{''.join(chr(0x4E00 + number % 20_000) for number in range(900_000))}</description>", link=""),
     "words of 100 letters": unread_words("ж", 92, 9900), "words without end": unread_words("x", 90_000, 9),
     "words of CJK": unread_words("\U00020000", 92, 9900),
     **{f"marked {name}": mark + rss() for name, mark in BOMS.items()}, **{f"marked {name}, utf-16": mark + rss().decode().encode("utf-16-le") for name, mark in BOMS.items()},
