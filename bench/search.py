@@ -270,7 +270,7 @@ def _sum(kind: str, measured: list[Measured]) -> str:
     one_cpu, other_cpu = (_all(times.cpu for times in side) for side in _sides(measured))
     slowest = max(measured, key=lambda each: statistics.median(each.ours.clock))
     said = f"the slowest is {slowest.query!r} with a median of {statistics.median(slowest.ours.clock):.1f} ms"
-    cpu = f"by CPU {one_cpu:.1f}, {other_cpu:.1f}, {other_cpu / one_cpu:.2f}"
+    cpu = f"CPU of this process {one_cpu:.1f}, {other_cpu:.1f}, {other_cpu / one_cpu:.2f}"
     return f"{kind}: p95 {one:.1f} ms bare, {other:.1f} ms ours, ratio {other / one:.2f} ({cpu}); {said}"
 
 

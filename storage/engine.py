@@ -19,9 +19,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DataError,
+    DBAPIError,
+    NoSuchModuleError,
+    OperationalError,
+)
 
-from watchfloor.errors import ArchiveError, ConfigurationError
+from watchfloor.errors import ArchiveError, ConfigurationError, RowRefused
 
 if TYPE_CHECKING:
     from storage.archive import SqlArchive
@@ -32,6 +39,7 @@ AnyLibrary = TypeVar("AnyLibrary", bound="Library")
 SWITCH_SECONDS = 0.05  # between two tries to switch a new archive to the write-ahead log
 BUSY_SECONDS = 30  # how long a writer waits for another; the longest of ours takes tenths of a second
 CONNECT_SECONDS = 10
+_OF_A_ROW = ("22", "54")  # PostgreSQL's classes of errors: data exception, program limit exceeded
 POSTGRES_KEY = 0x77617463  # "watc": of the advisory lock that keeps two upgrades apart
 
 
@@ -85,10 +93,17 @@ class Database:
 
 @contextmanager
 def _in_words(url: URL) -> Iterator[None]:
-    """Turn what the driver raises for a broken or unreachable database into one line without the password."""
+    """Turn what the driver raises for a broken or unreachable database into one line without the password.
+
+    Raises RowRefused where it is a row's own fault: a number too large, a text that no index holds.
+    """
     try:
         yield
+    except OverflowError as error:  # SQLite's driver, of a whole number
+        raise RowRefused(f"the database refuses it: {error}") from error
     except DatabaseError as error:
+        if isinstance(error, DataError) or str(getattr(error.orig, "sqlstate", "")).startswith(_OF_A_ROW):
+            raise RowRefused(f"the database refuses it: {_reason(error)}") from error
         if type(error) in (OperationalError, DatabaseError):  # the other kinds are faults of ours
             raise ArchiveError(f"{_show(url)}: {_reason(error)}") from error
         raise

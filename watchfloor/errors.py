@@ -236,3 +236,7 @@ class ParserTimedOut(ParserKilled):
 
 class ArchiveError(WatchfloorError):
     """The archive cannot be opened or is of another version."""
+
+
+class RowRefused(WatchfloorError):
+    """The database will not have what a row says, and never will; the rows beside it are none the worse."""

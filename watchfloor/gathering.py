@@ -14,6 +14,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from watchfloor.errors import RowRefused
+
 Row = TypeVar("Row")
 Kept = TypeVar("Kept")
 Said = TypeVar("Said")
@@ -30,7 +32,10 @@ class Gathering(Generic[Row, Kept]):
         self._writer: asyncio.Task[None] | None = None
 
     async def keep(self, row: Row) -> Kept:
-        """Return when the row is written, with its result; raises what `write` raised."""
+        """Return when the row is written, with its result; raises what `write` raised.
+
+        Of rows that the database refuses together each is written alone, and RowRefused is raised for its own only.
+        """
         result: asyncio.Future[Kept] = asyncio.get_running_loop().create_future()
         self._waiting.append((row, result))
         if self._writer is None or self._writer.done():
@@ -40,16 +45,23 @@ class Gathering(Generic[Row, Kept]):
     async def _write_all(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-            try:
-                results = await asyncio.to_thread(self._write, [row for row, _ in batch])
-            except Exception as error:  # every one of those who wait must hear of it
-                for _, waiting in batch:
-                    _tell(waiting, waiting.set_exception, error)
-            else:
-                for (_, waiting), result in zip(batch, results, strict=True):
-                    _tell(waiting, waiting.set_result, result)
+            await self._write_some(batch)
             if len(self._waiting) < MOST:
                 await asyncio.sleep(PAUSE)
+
+    async def _write_some(self, batch: Sequence[tuple[Row, asyncio.Future[Kept]]]) -> None:
+        try:
+            results = await asyncio.to_thread(self._write, [row for row, _ in batch])
+        except Exception as error:  # every one of those who wait must hear of it
+            if isinstance(error, RowRefused) and len(batch) > 1:
+                for one in batch:
+                    await self._write_some([one])
+                return
+            for _, waiting in batch:
+                _tell(waiting, waiting.set_exception, error)
+        else:
+            for (_, waiting), result in zip(batch, results, strict=True):
+                _tell(waiting, waiting.set_result, result)
 
 
 def _tell(waiting: asyncio.Future[Kept], say: Callable[[Said], None], what: Said) -> None:

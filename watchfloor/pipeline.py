@@ -31,7 +31,7 @@ import json
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -39,7 +39,7 @@ from urllib.parse import urlsplit
 
 from watchfloor import alerting, articles, incidents, leases, logs, memory, prescan, rhythm, stories
 from watchfloor.articles import Asked
-from watchfloor.errors import ArchiveError, FetchError, WatchfloorError
+from watchfloor.errors import ArchiveError, FetchError, RowRefused, WatchfloorError
 from watchfloor.fetch import cache_lifetime
 from watchfloor.gathering import Gathering
 from watchfloor.match import Matcher
@@ -272,7 +272,11 @@ async def _poll_one(floor: Floor, report: Report, out: Stage, job: PollJob, unti
             outcome = await ask_feed(floor, job)
     except TimeoutError:
         return False
-    new = await floor.polls.keep(outcome)
+    try:
+        new = await floor.polls.keep(outcome)
+    except RowRefused as error:
+        outcome = _failed_poll(floor, job, error, None)
+        new = await floor.polls.keep(outcome)
     report.asked += 1
     report.entries += new
     report.not_modified += outcome.result == "not_modified"
@@ -381,7 +385,11 @@ async def _collect_one(floor: Floor, report: Report, out: Stage, job: PageJob, u
     except TimeoutError:
         return False
     collected = articles.compose(job, asked, floor.clock())
-    await floor.pages.keep(collected)
+    try:
+        await floor.pages.keep(collected)
+    except RowRefused as error:  # what the feed says stands
+        collected = articles.compose(job, Asked(error=error, status=asked.status), floor.clock())
+        await floor.pages.keep(collected)
     report.grades[collected.grade.value] += 1
     detail = collected.error or collected.grade.value
     logs.say("read", source=job.source.id, article=job.article_id, status=collected.status, detail=detail)
@@ -446,7 +454,16 @@ def _settle(floor: Floor, report: Report, batch: Sequence[Article]) -> None:
         judged = _read_safely(floor.gists(), judged)
     now = floor.clock()
     with floor.times.spent("settle"):
-        settled = floor.archive.settle(floor.owner, judged, stories.group, _teller(floor, now), now)
+        try:
+            settled = floor.archive.settle(floor.owner, judged, stories.group, _teller(floor, now), now)
+        except RowRefused as error:
+            if len(batch) > 1:
+                for one in batch:
+                    _settle(floor, report, [one])
+                return
+            _fault_of_ours("settling", error, article=batch[0].id, url=batch[0].url)
+            judged = [_unjudged(replace(batch[0], title="", text=""))]  # not indexed; the article keeps its words
+            settled = floor.archive.settle(floor.owner, judged, stories.group, _teller(floor, now), now)
     report.judged += sum(one.verdict.judged for one in judged)
     report.not_judged += sum(not one.verdict.judged for one in judged)
     report.relevant += settled.relevant
@@ -461,7 +478,11 @@ def _weigh_safely(matcher: Matcher, article: Article) -> Judged:
         return weigh(matcher, article)
     except Exception as error:
         _fault_of_ours("judging", error, article=article.id, url=article.url)
-        return Judged(article, Verdict(judged=False, language=article.language, relevant=False, score=0, threshold=0))
+        return _unjudged(article)
+
+
+def _unjudged(article: Article) -> Judged:
+    return Judged(article, Verdict(judged=False, language=article.language, relevant=False, score=0, threshold=0))
 
 
 def _name_safely(namer: Namer | None, judged: list[Judged]) -> list[Judged]:
