@@ -25,8 +25,11 @@ OLD_NEWS = timedelta(hours=48)  # published so long before its source was first 
 
 
 def register(connection: Connection, sources: Iterable[Source], now: datetime) -> None:
-    """Add and update these sources; the others stop being polled and keep all that came from them."""
-    known = {row.id: row for row in connection.execute(select(SourceRow.id, SourceRow.url, SourceRow.active))}
+    """Add and update these sources; the others stop being polled and keep all that came from them.
+
+    Those that are as they were are not touched: a process that claims sources passes over rows that another one locks.
+    """
+    known = {row.id: row for row in connection.execute(select(*SOURCES.columns))}
     named = {source.id: source for source in sources}
     gone = [id for id, row in known.items() if row.active and id not in named]
     for chunk in chunks(gone):
@@ -37,10 +40,12 @@ def register(connection: Connection, sources: Iterable[Source], now: datetime) -
         connection, SourceRow, [{**source_values(one), **blank, "active": True, "added": now} for one in fresh]
     )
     for id in sorted(named.keys() & known.keys()):  # in one order, or two who start together wait crosswise
-        changes = source_values(named[id]) | {"active": True}
-        if known[id].url != named[id].url:
+        wanted, was = source_values(named[id]) | {"active": True}, known[id]._mapping
+        changes = {name: value for name, value in wanted.items() if was[name] != value}
+        if "url" in changes:
             changes |= {"next_at": None, "gone": False, "moved_to": None, "moved_seen": 0, "moved_since": None}
-        connection.execute(update(SourceRow).where(SourceRow.id == id).values(changes))
+        if changes:
+            connection.execute(update(SourceRow).where(SourceRow.id == id).values(changes))
 
 
 def claim_sources(

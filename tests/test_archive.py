@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import func, select
 
-from storage import care
+from storage import care, polling
 from storage.archive import SqlArchive
 from storage.engine import open_archive
 from storage.leases import LONGEST_LEASE
@@ -112,6 +112,16 @@ def claim(archive: SqlArchive, owner: str = "here:1:1", now: datetime = NOON, **
 
 def outcome(state: FeedState = FeedState(), at: datetime = NOON, **changes: object) -> PollOutcome:  # noqa: B008 - frozen
     return replace(PollOutcome("gazette", at, "read", state), **changes)  # type: ignore[arg-type]
+
+
+def test_registering_what_is_known_keeps_nobody_from_claiming_it(archive: SqlArchive) -> None:
+    """Two processes start at once: on PostgreSQL the claims of one pass over rows that the other has touched."""
+    listed = [source(), source("courier")]
+    archive.register(listed, NOON)
+    with archive._database.read() as connection:  # one that stays open, as that of a slow starter does
+        polling.register(connection, listed, NOON)
+        claimed = archive.claim_sources("here:1:1", NOON, LEASE, shard=WHOLE, limit=9, everything=True)
+    assert {job.source.id for job in claimed} == {"gazette", "courier"}
 
 
 def test_what_is_registered_is_claimed_as_it_was(archive: SqlArchive) -> None:
