@@ -7,6 +7,7 @@ text is too short to contradict it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -21,6 +22,9 @@ DEFAULT = "en"
 SHORT = 12  # words; of shorter texts the model takes every third for another language
 SAMPLE = 600  # characters tell as much as the whole text
 MARGIN = 12.0  # nats by which another language has to beat the expected one in a short text
+CLOSE = (
+    4.0  # nats within which, in a short text, a language to judge by is taken for its neighbour: Polish, not Croatian
+)
 _LOADING = Lock()  # a cache alone lets each of several threads load a model of its own
 _ENGLISH = frozenset("the of and to for with that at from says over by".split())
 _ENGLISH_SHARE = 14  # one of these in so many words: running English has one in four, its headlines one in ten
@@ -32,19 +36,23 @@ NEWS_LANGUAGES = (
 )  # fmt: skip
 
 
-def identify(title: Folded, text: Folded, declared: str | None = None) -> str:
-    """The language as a two-letter code. `declared` may be a tag such as en-GB."""
+def identify(title: Folded, text: Folded, declared: str | None = None, judged: Collection[str] = NEWS_LANGUAGES) -> str:
+    """The language as a two-letter code. `declared` may be a tag such as en-GB.
+
+    `judged`: languages that somebody has words for. A short text that may as well be in one of them is taken to be.
+    """
     expected = declared.replace("_", "-").split("-")[0].lower() if declared else DEFAULT
     if expected == DEFAULT and _is_english(title.text + text.text[:SAMPLE]):
         return DEFAULT
     sample = f"{title.original} {text.original[:SAMPLE]}"
     scores = _scores(sample)
     best = max(scores, key=scores.__getitem__)
-    if best == expected or expected not in scores:
+    if best == expected or len(sample.split()) >= SHORT:
         return best
-    if len(sample.split()) < SHORT and scores[best] - scores[expected] < MARGIN:
+    if expected in scores and scores[best] - scores[expected] < MARGIN:
         return expected
-    return best
+    near = max((language for language in scores if language in judged), key=scores.__getitem__, default=best)
+    return near if scores[best] - scores[near] < CLOSE else best
 
 
 def _is_english(folded: str) -> bool:

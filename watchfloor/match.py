@@ -85,7 +85,7 @@ class Matcher:
         """The verdict on one story. `language` is what feed or page declare, if they do. Raises for no text."""
         watchlist = self.watchlist
         headline, body = fold(title), fold(text)
-        spoken = identify(headline, body, language)
+        spoken = identify(headline, body, language, self._lexicon.languages)
         if spoken not in self._lexicon.languages:
             return Verdict(False, spoken, False, 0.0, watchlist.threshold, watchlist=watchlist.version)
         fields = (self._search("title", headline, spoken), self._search("text", body, spoken))
