@@ -92,6 +92,7 @@ async def test_a_feed_a_page_and_a_verdict_that_are_refused_stop_no_other(tmp_pa
             report = await pipeline.cycle(spoilt, everything=True)
             states = floor.archive.states()
             assert (report.failed, report.entries, report.judged, report.not_judged) == (1, 3, 2, 1)
+            assert report.unreachable == 0
             assert (states["good"].failures, states["bad"].failures) == (0, 1)
             assert "the database refuses it" in str(states["bad"])
             again = await pipeline.cycle(floor)

@@ -275,7 +275,7 @@ async def _poll_one(floor: Floor, report: Report, out: Stage, job: PollJob, unti
     try:
         new = await floor.polls.keep(outcome)
     except RowRefused as error:
-        outcome = _failed_poll(floor, job, error, None)
+        outcome = replace(_failed_poll(floor, job, error, None), status=outcome.status)  # it did answer
         new = await floor.polls.keep(outcome)
     report.asked += 1
     report.entries += new
