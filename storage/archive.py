@@ -116,12 +116,20 @@ class SqlArchive(Library):
             return polling.keep_poll(connection, owner, outcome)
 
     def keep_polls(self, owner: str, outcomes: Sequence[PollOutcome]) -> Sequence[int]:
-        """See `ports.Archive`. Those that brought nothing are one transaction; the others lock what others may want."""
+        """See `ports.Archive`. One transaction on SQLite; on PostgreSQL those that brought nothing are one, and each of
+        the others one, since they lock what others may want.
+        """
         unchanged = [outcome for outcome in outcomes if polling.is_quiet(outcome)]
+        changed = [outcome for outcome in outcomes if not polling.is_quiet(outcome)]
+        together = [changed] if self._database.is_sqlite else [[outcome] for outcome in changed]
+        new: dict[str, int] = {}
         if unchanged:
             with self._database.write() as connection:
                 polling.keep_quiet(connection, owner, unchanged)
-        return [0 if polling.is_quiet(outcome) else self.keep_poll(owner, outcome) for outcome in outcomes]
+        for some in together:
+            with self._database.write() as connection:
+                new.update((outcome.source_id, polling.keep_poll(connection, owner, outcome)) for outcome in some)
+        return [new.get(outcome.source_id, 0) for outcome in outcomes]
 
     def release_sources(self, owner: str, ids: Iterable[str]) -> None:
         """See `ports.Archive`."""

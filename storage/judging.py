@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Connection, and_, delete, exists, insert, or_, select, update
+from sqlalchemy import Column, Connection, and_, bindparam, delete, exists, insert, or_, select, update
 
 from storage import words
-from storage.dialects import chunks, insert_unknown, put
+from storage.dialects import chunks, insert_unknown, one_of, put
 from storage.mapping import ARTICLE_COLUMNS, article_of, brief_of_payload, mention_values, verdict_values
 from storage.outbox import sent_lately, store_alerts
 from storage.pages import take_work
@@ -37,18 +37,13 @@ LATE = timedelta(hours=48)  # what was read so long ago and matches only now (an
 WINDOW = timedelta(hours=96)  # how far apart two reports of one event may be first seen
 
 
+_ARTICLES = select(*ARTICLE_COLUMNS).join(SourceRow, SourceRow.id == ArticleRow.source_id).where(one_of(ArticleRow.id))
+
+
 def claim_unjudged(connection: Connection, owner: str, now: datetime, lease: timedelta, *, limit: int) -> list[Article]:
     """Lease articles that wait for a verdict."""
     taken = [row.article_id for row in take_work(connection, "judge", owner, now, lease, limit=limit)]
-    rows = [
-        row
-        for chunk in chunks(taken)
-        for row in connection.execute(
-            select(*ARTICLE_COLUMNS)
-            .join(SourceRow, SourceRow.id == ArticleRow.source_id)
-            .where(ArticleRow.id.in_(chunk))
-        )
-    ]
+    rows = [row for chunk in chunks(taken) for row in connection.execute(_ARTICLES, {"ids": chunk})]
     order = {id: number for number, id in enumerate(taken)}
     return [article_of(row) for row in sorted(rows, key=lambda row: order[row.id])]
 
@@ -153,24 +148,39 @@ def _rested(connection: Connection, rest: timedelta, now: datetime) -> set[int]:
 # -- verdicts ---------------------------------------------------------------------------------------------------------
 
 
+_HELD = (
+    select(WorkRow.article_id)
+    .where(WorkRow.stage == "judge", WorkRow.owner == bindparam("holder"), one_of(WorkRow.article_id))
+    .with_for_update()
+)
+
+
 def _held(connection: Connection, owner: str, ids: Sequence[int]) -> list[int]:
     held: list[int] = []
     for chunk in chunks(ids):
-        mine = and_(WorkRow.stage == "judge", WorkRow.owner == owner, WorkRow.article_id.in_(chunk))
-        held.extend(connection.execute(select(WorkRow.article_id).where(mine).with_for_update()).scalars())
+        held.extend(connection.execute(_HELD, {"holder": owner, "ids": chunk}).scalars())
     return held
 
 
+_PLACES = (
+    select(
+        ArticleRow.id,
+        VerdictRow.relevant,
+        ArticleRow.story_id,
+        ArticleRow.baseline,
+        ArticleRow.old_news,
+        ArticleRow.first_seen,
+        ArticleRow.dated,
+    )
+    .outerjoin(VerdictRow, VerdictRow.article_id == ArticleRow.id)
+    .where(one_of(ArticleRow.id), ArticleRow.duplicate_of.is_(None))
+)
+
+
 def _places(connection: Connection, ids: Sequence[int]) -> dict[int, Place]:
-    columns = (ArticleRow.story_id, ArticleRow.baseline, ArticleRow.old_news, ArticleRow.first_seen, ArticleRow.dated)
     places = {}
     for chunk in chunks(ids):
-        rows = connection.execute(
-            select(ArticleRow.id, VerdictRow.relevant, *columns)
-            .outerjoin(VerdictRow, VerdictRow.article_id == ArticleRow.id)
-            .where(ArticleRow.id.in_(chunk), ArticleRow.duplicate_of.is_(None))
-        )
-        for row in rows:
+        for row in connection.execute(_PLACES, {"ids": chunk}):
             places[row.id] = Place(
                 story_id=row.story_id,
                 was_judged=row.relevant is not None,

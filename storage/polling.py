@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, and_, bindparam, exists, insert, select, true, update
 
-from storage.dialects import chunks, insert_unknown, put
+from storage.dialects import chunks, insert_unknown, one_of, put
 from storage.leases import due_ranges, is_due, is_free, is_in, lease_end
-from storage.mapping import entry_values, host_values, source_of, source_values, state_of, state_values
+from storage.mapping import STATE_FIELDS, entry_values, host_values, source_of, source_values, state_of, state_values
 from storage.schema import ArticleRow, EntryKeyRow, EntryRow, HostRow, SourceRow, WorkRow
 from watchfloor import rhythm
 from watchfloor.model import Entry, FeedState, Grade, PollJob, PollOutcome, Source
@@ -114,13 +114,16 @@ class Arrival:
     known_since: datetime  # when the source first answered
 
 
+_FIRST_ANSWER = (
+    select(SourceRow.first_answer)
+    .where(SourceRow.id == bindparam("source"), SourceRow.owner == bindparam("holder"))
+    .with_for_update()
+)
+
+
 def keep_poll(connection: Connection, owner: str, outcome: PollOutcome) -> int:
     """Entries first, then state and validators, if the source is still leased by `owner`; the number of new entries."""
-    held = connection.execute(
-        select(SourceRow.first_answer)
-        .where(SourceRow.id == outcome.source_id, SourceRow.owner == owner)
-        .with_for_update()
-    ).one_or_none()
+    held = connection.execute(_FIRST_ANSWER, {"source": outcome.source_id, "holder": owner}).one_or_none()
     if held is None:
         return 0  # another took it over and reads the same feed
     arrival = Arrival(outcome.source_id, outcome.at, held.first_answer is None, held.first_answer or outcome.at)
@@ -130,9 +133,7 @@ def keep_poll(connection: Connection, owner: str, outcome: PollOutcome) -> int:
     state = state_values(_after_churn(outcome, known))
     if fresh and not arrival.baseline:
         state["last_new"] = outcome.at
-    connection.execute(
-        update(SourceRow).where(SourceRow.id == outcome.source_id).values(**state, owner=None, until=None)
-    )
+    connection.execute(_STATE, {**state, "source": outcome.source_id})
     if outcome.host and outcome.host_not_before:
         keep_wait(connection, outcome.host, outcome.host_not_before)
     return len(fresh)
@@ -145,35 +146,44 @@ def is_quiet(outcome: PollOutcome) -> bool:
 
 def keep_quiet(connection: Connection, owner: str, outcomes: Sequence[PollOutcome]) -> None:
     """The states of those sources that are still leased by `owner`, all at once."""
-    held = and_(SOURCES.c.id == bindparam("source"), SOURCES.c.owner == bindparam("holder"))
     rows = [
         {**state_values(one.state), "source": one.source_id, "holder": owner}
         for one in sorted(outcomes, key=lambda one: one.source_id)
     ]
-    values: dict[str, Any] = {name: bindparam(name) for name in rows[0] if name not in ("source", "holder")}
-    connection.execute(update(SOURCES).where(held).values(**values, owner=None, until=None), rows)
+    connection.execute(_STATE.where(SOURCES.c.owner == bindparam("holder")), rows)
+
+
+_STATE = (
+    update(SOURCES)
+    .where(SOURCES.c.id == bindparam("source"))
+    .values({name: bindparam(name) for name in STATE_FIELDS} | {"owner": None, "until": None})
+)
+_NEWEST = (
+    select(EntryRow.id, EntryRow.published)
+    .where(EntryRow.source_id == bindparam("source"))
+    .order_by(EntryRow.id.desc())
+    .limit(bindparam("most"))
+    .subquery()
+)
+_NEWEST_KEYS = select(EntryKeyRow.key, _NEWEST.c.published).join(_NEWEST, EntryKeyRow.entry_id == _NEWEST.c.id)
 
 
 def known_entries(connection: Connection, source_id: str, limit: int) -> dict[str, datetime | None]:
     """Keys of a source's newest entries, with the date of each."""
-    newest = (
-        select(EntryRow.id, EntryRow.published)
-        .where(EntryRow.source_id == source_id)
-        .order_by(EntryRow.id.desc())
-        .limit(limit)
-        .subquery()
-    )
-    keys = select(EntryKeyRow.key, newest.c.published).join(newest, EntryKeyRow.entry_id == newest.c.id)
-    return {row.key: row.published for row in connection.execute(keys)}
+    return {row.key: row.published for row in connection.execute(_NEWEST_KEYS, {"source": source_id, "most": limit})}
 
 
 def _known_keys(connection: Connection, source_id: str, entries: Sequence[Entry]) -> set[str]:
     """Those of the entries' keys that the source brought before."""
     known: set[str] = set()
     for chunk in chunks({key for entry in entries for key in entry.keys}):
-        found = select(EntryKeyRow.key).where(EntryKeyRow.source_id == source_id, EntryKeyRow.key.in_(chunk))
-        known.update(connection.execute(found).scalars())
+        known.update(connection.execute(_KNOWN_KEYS, {"source": source_id, "keys": chunk}).scalars())
     return known
+
+
+_KNOWN_KEYS = select(EntryKeyRow.key).where(
+    EntryKeyRow.source_id == bindparam("source"), one_of(EntryKeyRow.key, "keys")
+)
 
 
 def _unknown(entries: Sequence[Entry], known: Set[str]) -> list[Entry]:
@@ -193,6 +203,9 @@ def _after_churn(outcome: PollOutcome, known: Set[str]) -> FeedState:
     return rhythm.after_churn(outcome.state, unknown_ids=len(renamed), known_links=known_links)
 
 
+_NEW_ENTRIES = insert(EntryRow).returning(EntryRow.id, sort_by_parameter_order=True)
+
+
 def _insert_entries(connection: Connection, arrival: Arrival, entries: Sequence[Entry]) -> None:
     if not entries:
         return
@@ -206,7 +219,7 @@ def _insert_entries(connection: Connection, arrival: Arrival, entries: Sequence[
         }
         for entry in entries
     ]
-    ids = connection.execute(insert(EntryRow).returning(EntryRow.id, sort_by_parameter_order=True), rows).scalars()
+    ids = connection.execute(_NEW_ENTRIES, rows).scalars()
     keys = [
         {"source_id": arrival.source_id, "key": key, "entry_id": id, "position": position}
         for id, entry in zip(ids, entries, strict=True)
@@ -243,9 +256,11 @@ def _join_articles(connection: Connection, arrival: Arrival, entries: Sequence[E
 def _article_ids(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
     ids: dict[str, int] = {}
     for chunk in chunks(keys):
-        rows = connection.execute(select(ArticleRow.key, ArticleRow.id).where(ArticleRow.key.in_(chunk)))
-        ids.update((row.key, row.id) for row in rows)
+        ids.update((row.key, row.id) for row in connection.execute(_IDS_OF_KEYS, {"keys": chunk}))
     return ids
+
+
+_IDS_OF_KEYS = select(ArticleRow.key, ArticleRow.id).where(one_of(ArticleRow.key, "keys"))
 
 
 def _article_values(arrival: Arrival, key: str, entry: Entry) -> dict[str, Any]:

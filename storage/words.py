@@ -24,7 +24,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, text, upda
 from sqlalchemy import column as sql_column
 from sqlalchemy import table as sql_table
 
-from storage.dialects import chunks, put
+from storage.dialects import chunks, one_of, plain, put
 from storage.names import names_of
 from storage.schema import ArticleRow, ArticleTopicRow, FacetRow, MentionRow, NoteRow, VerdictRow
 from watchfloor.query import LEAD_WORDS, QueryField
@@ -154,20 +154,21 @@ def insert_documents(connection: Connection, documents: Sequence[Document]) -> N
     if not ordered:
         return
     if connection.dialect.name == "sqlite":
-        connection.execute(text(_SQLITE_INSERT), [_sqlite_row(one) for one in ordered])
+        connection.execute(plain(_SQLITE_INSERT), [_sqlite_row(one) for one in ordered])
     else:
-        connection.execute(text(_POSTGRES_INSERT), [{"key": one.key, "words": tsvector(one)} for one in ordered])
+        connection.execute(plain(_POSTGRES_INSERT), [{"key": one.key, "words": tsvector(one)} for one in ordered])
     rows = [{"word_key": one.key, "source_id": one.source_id, "language": one.language} for one in ordered]
-    connection.execute(insert(FacetRow), rows)
+    connection.execute(_FACET, rows)
 
 
 def remove(connection: Connection, article_ids: Iterable[int]) -> None:
     """Take articles out, as they stand in the tables; to be called before text, date or verdict change."""
-    documents = list(stored(connection, article_ids, indexed=True))
-    if not documents:
-        return
+    indexed = [id for ids in chunks(article_ids) for id in connection.execute(_INDEXED, {"ids": ids}).scalars()]
+    if not indexed:
+        return  # as of everything that comes in for the first time
+    documents = list(stored(connection, indexed, indexed=True))
     if connection.dialect.name == "sqlite":
-        connection.execute(text(_SQLITE_DELETE), [_sqlite_row(one) for one in documents])
+        connection.execute(plain(_SQLITE_DELETE), [_sqlite_row(one) for one in documents])
     else:
         connection.execute(delete(WORDS).where(WORDS.c.key.in_([one.key for one in documents])))
     connection.execute(delete(FacetRow).where(FacetRow.word_key.in_([one.key for one in documents])))
@@ -175,11 +176,13 @@ def remove(connection: Connection, article_ids: Iterable[int]) -> None:
     connection.execute(update(ArticleRow).where(ArticleRow.id.in_(ids)).values(word_key=None))
 
 
+_INDEXED = select(ArticleRow.id).where(one_of(ArticleRow.id), ArticleRow.word_key.is_not(None))
 _COLUMNS = "article_words (rowid, title, lead, text, tags) VALUES (:row, :title, :lead, :text, :tags)"
 _SQLITE_INSERT = f"INSERT INTO {_COLUMNS}"
 _SQLITE_DELETE = f"INSERT INTO {_COLUMNS}".replace("(rowid", "(article_words, rowid").replace(
     "(:row", "('delete', :row"
 )
+_FACET = insert(FacetRow)
 _SET_KEY = update(ArticleRow).where(ArticleRow.id == bindparam("article")).values(word_key=bindparam("its_key"))
 _POSTGRES_INSERT = "INSERT INTO article_words (key, words) VALUES (:key, CAST(:words AS tsvector))"
 

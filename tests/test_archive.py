@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -21,7 +22,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import func, select
 
-from storage import care, polling
+from storage import care, pages, polling
 from storage.archive import SqlArchive
 from storage.engine import open_archive
 from storage.leases import LONGEST_LEASE
@@ -45,6 +46,7 @@ from tests.archives import (
 from watchfloor.errors import ArchiveError
 from watchfloor.model import (
     Alert,
+    Collected,
     Delivery,
     FeedState,
     Grade,
@@ -819,3 +821,10 @@ def test_a_source_waits_as_long_as_it_may_and_no_longer(
     with archive._database.read() as connection:
         assert is_quiet(connection, "", NOON) != due
     assert bool(claim(archive)) == due
+
+
+def test_whatever_squeezes_a_page_zlib_reads_it() -> None:
+    page = Collected(1, NOON, "Title", "Text", "page", Grade.FULL, raw=b"<p>frigate</p>" * 1000)
+    [row] = pages.squeeze([page])
+    assert zlib.decompress(row["html"]) == page.raw
+    assert len(row["html"]) < row["size"] / 10

@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Callable
 from functools import cache
 
-PAGE_SIZED = 128 << 10  # bytes; glibc's own first idea, which it gives up with the first such block that is freed
+PAGE_SIZED = 272 << 10  # bytes; asyncio takes 256 kB for each read, and mapping these doubles the time in the kernel
 ARENAS = 2  # in place of eight a core; threads of a cycle seldom allocate at once, as they share Python's lock
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # of malloc.h
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from watchfloor import pipeline, wiring
@@ -41,12 +43,14 @@ class Screen(Watcher):
 
     def progress(self, floor: Floor) -> Any:
         """A context that shows the counts while they grow, on a terminal only."""
-        from rich.console import Console
-        from rich.status import Status
-
         self._deliveries = bool(floor.sender.targets)
         self._states = floor.archive.states
         self.times = floor.times
+        if not sys.stderr.isatty():
+            return nullcontext()
+        from rich.console import Console
+        from rich.status import Status
+
         self._line = Status("asking the sources ...", console=Console(stderr=True))
         return self._line
 
