@@ -8,6 +8,7 @@ import pytest
 
 from watchfloor.alerting import (
     ATTEMPTS,
+    blind_spots,
     digest,
     digest_due,
     idle_since,
@@ -19,7 +20,7 @@ from watchfloor.alerting import (
     tell,
     tell_baseline,
 )
-from watchfloor.model import Alert, Article, Brief, Grade, SendOutcome
+from watchfloor.model import Alert, Article, Brief, Coverage, Grade, SendOutcome
 from watchfloor.ports import StoryState, Target
 from watchfloor.query import parse
 from watchfloor.routes import Flood, Quiet, Route, everything_to
@@ -459,6 +460,16 @@ def test_a_digest_puts_the_best_first_and_closes_with_its_blind_spots() -> None:
         targets=ALL.targets,
         lines=("From 23 November, 07:00 to 24 November 2026, 07:00 (Europe/Berlin).", "2 sources were silent."),
     )
+
+
+def test_blind_spots_say_what_there_is_and_nothing_of_what_there_is_not() -> None:
+    whole = Coverage(5, 4, silent=(), failing=("Gazette",), articles=21, teasers=0, copies=3, unjudged=())
+    assert blind_spots(whole) == ["4 of 5 sources answered; 21 articles read; 3 copies folded.", "Failing: Gazette."]
+    in_part = replace(whole, failing=(), teasers=2, copies=1, unjudged=(("fi", 4), (None, 1)))
+    assert blind_spots(in_part) == [
+        "4 of 5 sources answered; 21 articles read, 2 of them only in part; 1 copy folded.",
+        "Not judged, for want of words in the language: fi (4), unknown (1).",
+    ]
 
 
 # -- delivery ---------------------------------------------------------------------------------------------------------

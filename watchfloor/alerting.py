@@ -389,10 +389,10 @@ def digest(briefs: Sequence[Brief], blind_spots: Sequence[str], period: Period, 
 def blind_spots(seen: Coverage) -> list[str]:
     """What a digest could not see, in sentences: an absence is only news to somebody who knows where we looked."""
     sources = f"{seen.answered} of {_count(seen.sources, 'source', 'sources')} answered"
-    lines = [
-        f"{sources}; {_count(seen.articles, 'article', 'articles')} read, {seen.teasers} of them only in part; "
-        f"{_count(seen.copies, 'copy', 'copies')} folded."
-    ]
+    read = _count(seen.articles, "article", "articles") + " read"
+    if seen.teasers:
+        read += f", {seen.teasers} of them only in part"
+    lines = [f"{sources}; {read}; {_count(seen.copies, 'copy', 'copies')} folded."]
     unjudged = [f"{language or 'unknown'} ({count})" for language, count in seen.unjudged]
     lines += [
         _named("Silent against their own rhythm: ", seen.silent),
