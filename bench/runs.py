@@ -38,7 +38,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) 
     began = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, *arguments],
-        env={**os.environ, **environment},
+        env={**own_environment(), **environment},
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -58,6 +58,12 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) 
     if process.returncode:
         raise SystemExit(f"{' '.join(arguments)} ended with {process.returncode}:\n{output}\n{''.join(errors)}")
     return Run(wall, used.ru_utime + used.ru_stime, watched.end(), output)
+
+
+def own_environment() -> dict[str, str]:
+    """This process's own settings, but for one that has every process compile Watchfloor anew: what is installed is
+    compiled once, as it is installed."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 class _Memory(threading.Thread):

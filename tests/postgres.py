@@ -36,6 +36,11 @@ def stop() -> None:
         _server.cache_clear()
 
 
+def server_pid() -> int:
+    """The server's first process; the others are its children."""
+    return int(_server().get_pid())
+
+
 def fresh_database() -> str:
     """The SQLAlchemy URL of an empty database."""
     name = f"watchfloor_{next(_numbers)}"
