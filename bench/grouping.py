@@ -2,7 +2,8 @@
 
 DATA is the folder of labelled pairs and days (pairs.jsonl, days.jsonl). `--words` does without the model of the extra
 `similar`. `--fit` makes the weights of `watchfloor.likeness` anew and groups each day with weights that never saw it;
-it needs scikit-learn.
+it needs scikit-learn. `--learn STORIES` (JSON lines with title, text and date) lets the weights by words learn from
+what the model says of unlabelled stories, too.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import time
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +22,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from bench.rarity import read_stories
 from watchfloor import likeness, stories
 from watchfloor.gist import GistModel, installed
 from watchfloor.match import Matcher
@@ -30,6 +34,7 @@ from watchfloor.weighing import named_early
 
 DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs"
 JOINED = ("copy", "same_event")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 Record = dict[str, Any]
 Partition = Mapping[Hashable, Hashable]
 
@@ -299,15 +304,57 @@ def fit(made: Examples, names: set[str], shipped: likeness.Weights, without: str
     return likeness.Weights(shipped.sure, float(model.intercept_[0]), of)
 
 
-def refitted(pairs: Sequence[Record], days: Sequence[Record], gists: Gists | None) -> None:
-    made, names = examples(pairs, days, gists), GIST if gists else WORDS
+def neighbours(path: Path, gists: Gists) -> list[tuple[str, likeness.Measures]]:
+    """The measures of all pairs of unlabelled stories that grouping would compare, each with its month."""
+    dated = [one for one in read_stories(path) if _DAY.match(str(one["date"]))]
+    by_month: dict[str, list[Record]] = defaultdict(list)
+    for number, one in enumerate(dated):
+        told = {"title": one["title"] or "", "text": one["text"] or "", "published": one["date"], "source": str(number)}
+        by_month[one["date"][:7]].append(told)
+    found = []
+    for of, records in by_month.items():
+        items = [stories._Item(packed, number, None) for number, packed in enumerate(packed_sketches(records, gists))]
+        read = [unpack(item.sketch) for item in items]
+        for a, b in stories._Alike(items).candidates():
+            near = abs(read[a].at - read[b].at) <= likeness.WINDOW
+            if near and read[a].gist is not None and read[b].gist is not None:
+                found.append((of, likeness.measure(read[a], read[b])))
+    return found
+
+
+def taught(
+    made: Examples, unlabelled: Sequence[tuple[str, likeness.Measures]], without: str | None = None
+) -> likeness.Weights:
+    """The weights by words that come nearest to the labels and to what the model makes of unlabelled stories.
+
+    Each of these counts as one event for as much as the model finds it likely, and as two for the rest. A month that is
+    left out is left out of what the model's own weights are made of, too.
+    """
+    teacher = fit(made, GIST, likeness.WITH_GIST, without)
+    both = Examples(list(made.rows), list(made.same), list(made.weights), list(made.months))
+    for of, row in unlabelled:
+        likely = teacher.likely(row)
+        _add(both, row, True, likely, of)
+        _add(both, row, False, 1 - likely, of)
+    return fit(both, WORDS, likeness.BY_WORDS, without)
+
+
+def refitted(pairs: Sequence[Record], days: Sequence[Record], gists: Gists | None, learn: Path | None) -> None:
+    made = examples(pairs, days, MODEL if learn else gists)
     constant = "WITH_GIST" if gists else "BY_WORDS"
     shipped: likeness.Weights = getattr(likeness, constant)
-    fitted = fit(made, names, shipped)
+    unlabelled = neighbours(learn, MODEL) if learn and MODEL and not gists else []
+
+    def weights(without: str | None = None) -> likeness.Weights:
+        if unlabelled:
+            return taught(made, unlabelled, without)
+        return fit(made, GIST if gists else WORDS, shipped, without)
+
+    fitted = weights()
     print(f"{constant}: bias {fitted.bias:.2f}", {name: round(one, 2) for name, one in fitted.of._asdict().items()})
     results = []
     for day in days:
-        setattr(likeness, constant, fit(made, names, shipped, without=month(day)))
+        setattr(likeness, constant, weights(without=month(day)))
         results += over_days([day], lambda records: at_once(records, gists))
     setattr(likeness, constant, shipped)
     print("each day with weights that never saw its month:", pairwise(results), "| B-cubed", b_cubed(results))
@@ -318,6 +365,7 @@ def main() -> None:
     options.add_argument("data", nargs="?", type=Path, default=DEFAULT_DATA)
     options.add_argument("--words", action="store_true")
     options.add_argument("--fit", action="store_true")
+    options.add_argument("--learn", type=Path)
     given = options.parse_args()
     gists = None if given.words else MODEL
     print("by words and gist" if gists else "by words alone")
@@ -326,7 +374,7 @@ def main() -> None:
     show_days(days, gists)
     print("seconds to sketch 200, to group them with 3,000, and again:", *(f"{one:.2f}" for one in speed()))
     if given.fit:
-        refitted(pairs, days, gists)
+        refitted(pairs, days, gists, given.learn)
 
 
 def show_pairs(pairs: Sequence[Record], gists: Gists | None) -> None:

@@ -90,7 +90,7 @@ def test_own_stories_come_out_the_same_however_they_arrive(own: list[Record], ba
 
 
 @pytest.mark.parametrize(
-    ("gists", "precision", "f1"), [(grouping.MODEL, 0.94, 0.9), (None, 0.91, 0.88)], ids=("gist", "words")
+    ("gists", "precision", "f1"), [(grouping.MODEL, 0.94, 0.9), (None, 0.92, 0.885)], ids=("gist", "words")
 )
 def test_real_pairs(pairs: list[Record], gists: Gists | None, precision: float, f1: float) -> None:
     """Reached: with the model P .953, F1 .913; by words alone .925, .891."""
@@ -110,11 +110,11 @@ def test_real_copies_are_known_as_such(pairs: list[Record]) -> None:
 
 @pytest.mark.parametrize(
     ("gists", "precision", "f1", "b_cubed"),
-    [(grouping.MODEL, 0.95, 0.91, 0.967), (None, 0.87, 0.825, 0.95)],
+    [(grouping.MODEL, 0.95, 0.915, 0.97), (None, 0.89, 0.87, 0.965)],
     ids=("gist", "words"),
 )
 def test_real_days(days: list[Record], gists: Gists | None, precision: float, f1: float, b_cubed: float) -> None:
-    """Reached: with the model pairwise P .960, F1 .919, B-cubed F1 .970; by words alone .878, .831, .954."""
+    """Reached: with the model pairwise P .960, F1 .924, B-cubed F1 .973; by words alone .895, .879, .967."""
     result = grouping.over_days(days, lambda records: grouping.at_once(records, gists))
     found, cubed = grouping.pairwise(result), grouping.b_cubed(result)
     assert found.precision >= precision, found
