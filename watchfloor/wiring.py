@@ -84,10 +84,14 @@ def load_watchlist(settings: Settings) -> Watchlist:
 
 def load_matcher(settings: Settings) -> Matcher:
     """The watchlist in force, compiled."""
+    return _compiled(load_watchlist(settings))
+
+
+def _compiled(watchlist: Watchlist) -> Matcher:
     from watchfloor.match import Matcher
 
     with _uncollected():
-        return Matcher(load_watchlist(settings))
+        return Matcher(watchlist)
 
 
 @contextmanager
@@ -262,13 +266,14 @@ async def open_floor(settings: Settings, watcher: Watcher | None = None) -> Asyn
     files = digest_of_files(settings)
     with _known_archive(settings) as known:
         unchanged = known is not None and known.knows(files)
-    matcher = _once(partial(load_matcher, settings))
-    namer = _once(lambda: load_namer(settings, matcher().watchlist))
+    watchlist = _once(partial(load_watchlist, settings))
+    matcher = _once(lambda: _compiled(watchlist()))  # when something is judged, while pages come in
+    namer = _once(lambda: load_namer(settings, watchlist()))
     listed: Sequence[Source] = ()
     if not unchanged:
         listed = load_sources(settings)
         namer()
-    policy = load_policy(settings, None if unchanged else names_for_routes(listed, matcher().watchlist))
+    policy = load_policy(settings, None if unchanged else names_for_routes(listed, watchlist()))
     check_templates(settings)
     logs.begin(settings.log, [*settings.secrets, *policy.secrets])
     for path in readable_by_others(settings):
@@ -277,7 +282,7 @@ async def open_floor(settings: Settings, watcher: Watcher | None = None) -> Asyn
     if not unchanged:
         archive.register(listed, now())
     async with open_parsers(settings) as parsers, open_door(settings, parsers.room) as door:
-        with open_sender(settings, policy, names=lambda: matcher().watchlist.topics) as sender:
+        with open_sender(settings, policy, names=lambda: watchlist().topics) as sender:
             yield Floor(
                 owner=leases.owner_of_this_process(),
                 archive=archive,
