@@ -48,6 +48,12 @@ def test_comments_scripts_and_drawings_do_not_cut_sentences() -> None:
     assert read(article(body + "".join(f"<p>{part}</p>" for part in STORY[3:]))).text == "\n\n".join(STORY)
 
 
+def test_a_story_that_stands_where_menus_do_is_read_where_there_is_no_other() -> None:
+    hidden = read(f"<noscript>{article(PARAGRAPHS)}</noscript>")
+    assert all(paragraph in hidden.text for paragraph in STORY)
+    assert read(f"<aside>{PARAGRAPHS}</aside>{article(PARAGRAPHS)}").text == "\n\n".join(STORY)
+
+
 @pytest.mark.parametrize(
     "furniture",
     [
