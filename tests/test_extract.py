@@ -228,3 +228,8 @@ def test_a_page_without_paragraphs_gives_its_long_lines() -> None:
 @pytest.mark.parametrize("body", ["", "<p>Please subscribe to read the whole story of the brigade that moves.</p>"])
 def test_a_short_page_is_for_the_whole_reading_to_tell(body: str) -> None:
     assert roughly(body).grade is Grade.EMPTY
+
+
+def test_so_is_one_that_speaks_of_a_wall() -> None:
+    teaser = f"<p>{STORY[0]}</p><p>{STORY[1]}</p><p>{STORY[2]}</p><p>Subscribe to continue reading this story.</p>"
+    assert roughly(teaser + f"<p>Once more: {STORY[0]}</p>").grade is Grade.EMPTY

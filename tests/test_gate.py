@@ -35,3 +35,19 @@ async def test_the_same_stories_are_relevant_with_and_without_it(tmp_path: Path,
             report = await pipeline.cycle(replace(floor, gate=gate, matcher=matcher))
     assert report.relevant == 1
     assert report.grades == ({Grade.FULL: 1, Grade.ROUGH: 1} if gate else {Grade.FULL: 2})
+
+
+@on_loop
+async def test_what_the_feed_says_is_enough_whatever_the_rest_of_the_page_is_about(tmp_path: Path) -> None:
+    menus = (
+        "The striker scored twice, and the cup final is sold out, the coach said. The film opens with a red carpet. "
+        "The box office knows. There is a new season of the series. The museum has an exhibition. "
+    )
+    async with Server({"/war": page(menus)}) as server:
+        said = f"<description>{WAR}</description>"
+        feed = xml(rss(said, title="Army fires ballistic missiles at naval base", link=server.url("/war")))
+        server.answers["/feed"] = feed
+        sources = [Source("s", "S", server.url("/feed"), "S")]
+        async with open_floor(f"sqlite:///{tmp_path}/a.db", sources) as floor:
+            report = await pipeline.cycle(replace(floor, gate=True, matcher=matcher))
+    assert report.grades == {Grade.FULL: 1}

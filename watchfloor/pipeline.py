@@ -68,7 +68,7 @@ from watchfloor.weighing import named, weigh, with_gists
 SOURCES_AT_ONCE = 500  # held at the same time; the door says how many are asked
 PAGES_AT_ONCE = 500  # held at the same time: many, so that one slow host does not starve the others
 TOGETHER = 3  # a third of them is claimed at a time: a look-up for each would cost more
-GATE = 1 / 3  # of the threshold: of 15 relevant pages the rough text of 3 stays under it, none under half of it
+GATE = 1 / 3  # of the threshold: of 15 relevant pages the rough text of the weakest reaches .54
 JUDGED_EVERY = 3.0  # seconds: copies that come together are told together, with all who carry them
 JUDGED_AT_ONCE = 200  # a transaction of some tenths of a second
 SENT_AT_ONCE = 8
@@ -415,21 +415,23 @@ async def ask_page(floor: Floor, job: PageJob) -> Asked:
 
 
 async def _read_page(floor: Floor, job: PageJob, answer: Answer) -> Page:
-    """The page in full; behind the gate only if a rough look at it, or what the feed says, speaks for the story."""
+    """The page in full; behind the gate only if what the feed says, or a rough look at it, speaks for the story."""
     how: dict[str, Any] = {"content_type": answer.content_type, "url": answer.final_url, "now": floor.clock()}
-    if floor.gate:
+    if floor.gate and not await _promises(floor, job, None, 1.0):
         rough = await floor.parsers.rough(answer.body, **how)
-        if rough.grade is Grade.ROUGH and not await _promises(floor, job, rough):
+        if rough.grade is Grade.ROUGH and not await _promises(floor, job, rough, GATE):
             return rough
     return await floor.parsers.page(answer.body, **how)
 
 
-async def _promises(floor: Floor, job: PageJob, rough: Page) -> bool:
-    title, text = job.entry.title or rough.title or "", f"{rough.text}\n\n{job.entry.summary}"
+async def _promises(floor: Floor, job: PageJob, rough: Page | None, share: float) -> bool:
+    """Whether what is known of the story reaches so much of the threshold. Menus can sink what the feed alone lifts."""
+    rough = rough or Page(Grade.EMPTY)
+    title, text = job.entry.title or rough.title or "", f"{rough.text}\n\n{job.entry.summary}".strip()
     language = rough.language or job.entry.language or job.source.language
     async with floor.at_the_gate:
         verdict = await asyncio.to_thread(lambda: floor.matcher().judge(title, text, language=language))
-    return verdict.score >= GATE * verdict.threshold
+    return verdict.score >= share * verdict.threshold
 
 
 # -- judge, group, alert ----------------------------------------------------------------------------------------------
