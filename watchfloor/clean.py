@@ -29,6 +29,9 @@ _DROPPED = re.compile(
 )
 # What an address may hold by RFC 3986: what else stands in one would end it early in HTML, in a mail or in Slack.
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|[0-9a-f:.]*:[0-9a-f:.]*", re.IGNORECASE)
+# Most links are in their canonical form already, which takes a fiftieth of the time to see: no query, no port, no
+# capital in the host, nothing to quote.
+_CANONICAL = re.compile(r"https?://[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})+/[A-Za-z0-9_./~%:@!$&()*+,=-]*")
 _UNQUOTED = re.compile(r"[^\x21-\x7e]|[\"<>\\^`{|}]")
 _BLANKS = re.compile(r"[^\S\n]+")
 _PARAGRAPHS = re.compile(r"\n\s*\n")
@@ -70,7 +73,13 @@ def clean_link(link: str | None, base: str) -> str | None:
     http and https only, with a host, without user, password and control characters, at most 2048 characters. Host in
     small letters, default port, fragment and known tracking parameters off.
     """
-    if not link or len(link) > LINK_LENGTH or _DROPPED.search(link.strip()):
+    if not link or len(link) > LINK_LENGTH:
+        return None
+    return link if _CANONICAL.fullmatch(link) else _canonical(link, base)
+
+
+def _canonical(link: str, base: str) -> str | None:
+    if _DROPPED.search(link.strip()):
         return None
     try:
         parts = urlsplit(urljoin(base, link.strip()))

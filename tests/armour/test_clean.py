@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.armour.harmless import is_harmless
+from watchfloor import clean
 from watchfloor.clean import LINK_LENGTH, OLDEST, clean_date, clean_line, clean_link, clean_text, html_to_text
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -147,3 +148,8 @@ def test_zones_are_not_taken_for_utc(text: str, hour: int) -> None:
     date = clean_date(text, NOW + timedelta(hours=12))
     assert date is not None
     assert date.hour == hour
+
+
+@given(st.from_regex(clean._CANONICAL, fullmatch=True))
+def test_a_link_in_canonical_form_is_what_the_long_way_makes_of_it(link: str) -> None:
+    assert clean._canonical(link, BASE) == link
