@@ -98,3 +98,19 @@ def test_of_a_sentence_that_never_ends_a_piece_is_kept() -> None:
     sentence = Sentences(text).at(90_000)
     assert len(sentence) <= LONGEST_SENTENCE
     assert text[90_000:90_017].strip() in sentence
+
+
+def test_an_ellipsis_leaves_every_place_where_it_was() -> None:
+    text = "Talks … go on… and on"
+    folded = fold(text)
+    assert folded.even
+    assert [
+        text[slice(*folded.span(*place))] for place in [(folded.text.index(" go "), folded.text.index(" go ") + 4)]
+    ] == ["go"]
+
+
+@pytest.mark.parametrize("before", [0, 240, 250, 260, 900])
+def test_a_sentence_begins_where_it_does_however_much_stands_before_it(before: int) -> None:
+    text = f"It is said{' again' * (before // 6)}. " * 2 + "Troops leave Iraq. They stay."
+    assert Sentences(text).at(text.index("leave")) == "Troops leave Iraq."
+    assert Sentences(text).at(text.index("said")) == f"It is said{' again' * (before // 6)}."

@@ -15,6 +15,7 @@ from watchfloor.match import Matcher
 from watchfloor.query import And, Not, Tagged, Term
 from watchfloor.settings import load as load_settings
 from watchfloor.settings import shipped
+from watchfloor.shadows import findings
 from watchfloor.spelling import forms
 from watchfloor.watchlist import Entity, Keyword, NearRule, Spelling, Watchlist, load, parse
 
@@ -149,6 +150,7 @@ def change(old: str, new: str) -> str:
         (change("- warhead", "- warhead\n      - Warhead"), "list.yaml:8:9: 'Warhead' is here twice (first in line 7)"),
         (change("- warhead", "- '...'"), "list.yaml:7:9: '...' has neither letter nor digit"),
         (change("- warhead", "- war*head"), "list.yaml:7:9: * may only stand at the end (as in invad*)"),
+        (change("- warhead", "- warhead;bomb"), "list.yaml:7:9: 'warhead;bomb' holds a semicolon"),
         (change("- warhead", "- {weight: 2}"), "list.yaml:7:9: expected either term or terms"),
         (change("- warhead", "-"), "list.yaml:7:8: expected a text, found nothing"),
         (change('"@forces"', '"@force"'), "list.yaml:8:43: there is no group 'force'"),
@@ -274,6 +276,10 @@ def test_exact_and_foreign_terms_are_not_varied() -> None:
 @pytest.fixture(scope="module")
 def shipped_list() -> Watchlist:
     return load(shipped("watchlist.yaml"))
+
+
+def test_no_term_of_the_shipped_list_is_in_vain(shipped_list: Watchlist) -> None:
+    assert [*findings(shipped_list)] == []
 
 
 def test_the_shipped_list_is_in_order(shipped_list: Watchlist) -> None:

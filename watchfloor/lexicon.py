@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
@@ -70,6 +71,7 @@ class Use:
 
 
 Span = tuple[int, int]
+Standing = tuple[int, int, int]  # a form in a folded text: its number, start and end, blanks included
 # A hit is one number, so that thousands are sorted in a blink: the start; what the length lacks to LONGEST, so that of
 # hits with one start the longest comes first; the number of the use, which has the harmless ones first.
 LONGEST, LENGTH_BITS, USE_BITS = (1 << 12) - 1, 12, 20
@@ -90,33 +92,27 @@ class Patterns:
     uses: Sequence[Use]
     open_forms: frozenset[int]  # of terms with a *: found up to the end of the word
     forms: Sequence[str]  # with their blanks
-    by_language: Mapping[str, Sequence[Sequence[int]]]  # of each form its hits, but for the start
+    by_language: Mapping[str, Spoken]
 
-    def search(self, haystack: str, language: str) -> tuple[list[int], Mapping[int, Sequence[int]]]:
-        """The hits in a folded text, in order; and where each form begins."""
-        open_forms, by_form = self.open_forms, self.by_language[language]
-        hits: list[int] = []
-        places: dict[int, list[int]] = {}
-        for form, start, end in self._found(haystack):
-            if form in places:
-                places[form].append(start)
-            else:
-                places[form] = [start]
-            for hit in by_form[form]:
-                at = start << START_BITS
-                if form in open_forms:  # as if the rest of the word belonged to the form
-                    at -= min(haystack.index(" ", end) + 1 - end, LONGEST - (end - start)) << USE_BITS
-                hits.append(at + hit)
+    def search(self, haystack: str, language: str) -> tuple[list[int], list[Standing]]:
+        """The hits in a folded text, in order; and all forms that stand there, in no order."""
+        spoken, standing = self.by_language[language], list(self._found(haystack))
+        closed, opened = spoken.closed, spoken.opened
+        hits = [(start << START_BITS) + hit for form, start, _ in standing for hit in closed[form]]
+        for form, start, end in standing:
+            if form in opened:  # as if the rest of the word belonged to the form
+                rest = min(haystack.index(" ", end) + 1 - end, LONGEST - (end - start))
+                hits += [(start << START_BITS) - (rest << USE_BITS) + hit for hit in opened[form]]
         hits.sort()
-        return hits, places
+        return hits, standing
 
-    def _found(self, haystack: str) -> Iterable[tuple[int, int, int]]:
-        """Every form that stands there, with its start and end."""
+    def _found(self, haystack: str) -> Iterable[Standing]:
+        """Every form that stands there."""
         data = haystack.encode()  # the automaton over characters spends more on counting them than a text takes room
-        found: list[tuple[int, int, int]] = self.automaton.find_matches_as_indexes(data, overlapping=True)
+        found: list[Standing] = self.automaton.find_matches_as_indexes(data, overlapping=True)
         return found if len(data) == len(haystack) else self._in_characters(found, data)
 
-    def _in_characters(self, found: Iterable[tuple[int, int, int]], data: bytes) -> Iterator[tuple[int, int, int]]:
+    def _in_characters(self, found: Iterable[Standing], data: bytes) -> Iterator[Standing]:
         """What was found, which comes in the order of its ends, with places in characters in place of bytes."""
         last = end = 0
         for form, _, byte in found:
@@ -125,19 +121,32 @@ class Patterns:
             yield form, end - len(self.forms[form]), end
 
 
-class _ByLanguage(dict[str, Sequence[Sequence[int]]]):
+class Spoken(NamedTuple):
+    """The hits of each form in a language, but for the start."""
+
+    closed: Sequence[Sequence[int]]  # by form
+    opened: Mapping[int, Sequence[int]]  # of forms with a *, which have none in `closed`
+
+    def hits(self, form: int) -> Sequence[int]:
+        """Those of any form."""
+        return self.opened.get(form, self.closed[form])
+
+
+class _ByLanguage(dict[str, Spoken]):
     """Made for a language when it is first spoken: most desks hear two of the seven."""
 
-    def __init__(self, forms: Mapping[str, Sequence[int]], uses: Sequence[Use]) -> None:
-        self._forms, self._uses = forms, uses
+    def __init__(self, forms: Mapping[str, Sequence[int]], uses: Sequence[Use], open_forms: frozenset[int]) -> None:
+        self._forms, self._uses, self._open = forms, uses, open_forms
 
-    def __missing__(self, language: str) -> Sequence[Sequence[int]]:
-        spoken = [use.language in (None, language) for use in self._uses]
-        found = self[language] = [
-            tuple((LONGEST - min(len(pattern), LONGEST) << USE_BITS) + use for use in uses if spoken[use])
+    def __missing__(self, language: str) -> Spoken:
+        speaks = [use.language in (None, language) for use in self._uses]
+        hits = [
+            tuple((LONGEST - min(len(pattern), LONGEST) << USE_BITS) + use for use in uses if speaks[use])
             for pattern, uses in self._forms.items()
         ]
-        return found
+        opened = {form: hits[form] for form in self._open if hits[form]}
+        spoken = self[language] = Spoken([() if form in opened else each for form, each in enumerate(hits)], opened)
+        return spoken
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +167,7 @@ class Lexicon:
     terms: Patterns
     groups: Patterns
     named_groups: Mapping[int, Sequence[int]]  # use of a name among the terms -> the groups that it belongs to
-    near_rules: tuple[NumberedRule, ...]
+    near_rules: Mapping[int, Sequence[NumberedRule]]  # by their left group
     query_rules: tuple[tuple[Item, query.Node, frozenset[int]], ...]  # the forms without one of which it cannot match
 
 
@@ -185,14 +194,15 @@ class _Forms:
     def patterns(self) -> Patterns:
         """All of them, compiled."""
         patterns = list(self.numbers)
+        open_forms = frozenset(n for pattern, n in self.numbers.items() if not pattern.endswith(" "))
         return Patterns(
             automaton=BytesAhoCorasick(
                 [pattern.encode() for pattern in patterns] or [b"\n"], implementation=Implementation.ContiguousNFA
             ),
             uses=self.uses,
-            open_forms=frozenset(n for pattern, n in self.numbers.items() if not pattern.endswith(" ")),
+            open_forms=open_forms,
             forms=patterns,
-            by_language=_ByLanguage(dict(zip(patterns, self.used, strict=True)), self.uses),
+            by_language=_ByLanguage(dict(zip(patterns, self.used, strict=True)), self.uses, open_forms),
         )
 
 
@@ -212,20 +222,20 @@ class _Compiler:
         groups = tuple(watchlist.groups)
         for item, spelling in members(watchlist):
             self.add(item, spelling)
-        near_rules = tuple(
-            NumberedRule(_rule(number, rule), groups.index(rule.groups[0]), groups.index(rule.groups[1]), rule.within)
-            for number, rule in enumerate(watchlist.near_rules)
-        )
+        near_rules: defaultdict[int, list[NumberedRule]] = defaultdict(list)
+        for number, rule in enumerate(watchlist.near_rules):
+            left, right = map(groups.index, rule.groups)
+            near_rules[left].append(NumberedRule(_rule(number, rule), left, right, rule.within))
         query_rules = tuple(
             (_rule(number, rule), rule.query, self.triggers(rule.query))
-            for number, rule in enumerate(watchlist.query_rules, len(near_rules))
+            for number, rule in enumerate(watchlist.query_rules, len(watchlist.near_rules))
         )
         return Lexicon(
             languages=self.languages,
             terms=self.terms.patterns(),
             groups=self.groups.patterns(),
             named_groups=self.named_groups,
-            near_rules=near_rules,
+            near_rules=dict(near_rules),
             query_rules=query_rules,
         )
 

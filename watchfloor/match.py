@@ -18,13 +18,25 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from operator import attrgetter
 from typing import NamedTuple
 
 from watchfloor import query
 from watchfloor.language import identify
-from watchfloor.lexicon import ONE_USE, START_BITS, Item, Layer, Patterns, Span, Use, compile_watchlist, end_of
+from watchfloor.lexicon import (
+    ONE_USE,
+    START_BITS,
+    Item,
+    Layer,
+    Patterns,
+    Span,
+    Standing,
+    Use,
+    compile_watchlist,
+    end_of,
+)
 from watchfloor.model import EntityHit, Evidence, Field, Mention, Verdict
 from watchfloor.tokens import Folded, Sentences, fold
 from watchfloor.watchlist import Watchlist
@@ -56,12 +68,20 @@ class _Found:
     shouting: bool  # all capitals, so that capitals say nothing
     lead_end: int
     hits: Sequence[int]
-    places: Mapping[int, Sequence[int]]  # where each form begins
+    standing: Sequence[Standing]
     group_hits: Sequence[int]  # down to the lead's end
-    forms: frozenset[int] = frozenset()  # of `places`
+    forms: frozenset[int]  # of `standing`
     harmless: list[Span] = field(default_factory=list)
     names: list[_Kept] = field(default_factory=list)
     counted: list[_Kept] = field(default_factory=list)
+
+    @cached_property
+    def places(self) -> Mapping[int, Sequence[int]]:
+        """Where each form begins, in order. Half of all texts are not asked."""
+        places: defaultdict[int, list[int]] = defaultdict(list)
+        for form, start, _ in self.standing:
+            places[form].append(start)
+        return places
 
 
 class _Claim(NamedTuple):
@@ -114,9 +134,10 @@ class Matcher:
     def _search(self, name: Field, folded: Folded, language: str) -> _Found:
         haystack = folded.text
         lead_end = len(haystack) if name == "title" else _lead_end(haystack)
-        hits, places = self._lexicon.terms.search(haystack, language)
+        hits, standing = self._lexicon.terms.search(haystack, language)
         group_hits, _ = self._lexicon.groups.search(haystack[:lead_end], language)
-        return _Found(name, folded, folded.original.isupper(), lead_end, hits, places, group_hits, frozenset(places))
+        forms = frozenset([form for form, _, _ in standing])
+        return _Found(name, folded, folded.original.isupper(), lead_end, hits, standing, group_hits, forms)
 
     # what it adds up to
 
@@ -130,9 +151,12 @@ class Matcher:
         return tuple(EntityHit(known[item].name, known[item].kind, tuple(places)) for item, places in mentions.items())
 
     def _near_rules(self, fields: Sequence[_Found], title_factor: float) -> Iterator[_Claim]:
+        near_rules = self._lexicon.near_rules
         for found in fields:
             words = self._group_words(found)
-            rules = [rule for rule in self._lexicon.near_rules if rule.left in words and rule.right in words]
+            rules = [rule for left in words for rule in near_rules.get(left, ()) if rule.right in words]
+            if not rules:
+                continue
             spans = {
                 group: [span for use, span in words[group] if self._counts(use, span, found, fields)]
                 for group in {rule.left for rule in rules} | {rule.right for rule in rules}
@@ -298,12 +322,14 @@ def _weighed(claims: Iterable[_Claim]) -> list[tuple[_Claim, float]]:
     left = {"body": BODY_CAP, "body context": BODY_CAP}
     weighed = []
     for claim in sorted(claims, key=attrgetter("factor"), reverse=True):
-        item = claim.item
+        item, factor = claim.item, claim.factor
         repetition = seen[item]
-        seen[item] += 1
-        if repetition >= len(REPEATED):
+        if repetition == len(REPEATED):
             continue
-        weight = _capped(claim, item.weight * claim.factor * REPEATED[repetition], left)
+        seen[item] = repetition + 1
+        weight = item.weight * factor * REPEATED[repetition]
+        if factor == IN_BODY or item.layer is CONTEXT:
+            weight = _capped(claim, weight, left)
         if weight := round(weight, 2):
             weighed.append((claim, weight))
     return weighed

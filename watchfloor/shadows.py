@@ -61,10 +61,10 @@ def _in_shadow(patterns: Patterns, languages: Iterable[str]) -> Iterator[tuple[i
     opened = {patterns.forms[form]: form for form in patterns.open_forms}
     taken: dict[int, int | None] = {}  # use -> who takes its places; None where it is seen somewhere
     for language in languages:
-        hits = patterns.by_language[language]
+        spoken = patterns.by_language[language]
         for form, text in enumerate(patterns.forms):
-            rivals = [hit & ONE_USE for one in _longer(form, text, opened) for hit in hits[one]]
-            for number in (hit & ONE_USE for hit in hits[form]):
+            rivals = [hit & ONE_USE for one in _longer(form, text, opened) for hit in spoken.hits(one)]
+            for number in (hit & ONE_USE for hit in spoken.hits(form)):
                 other = next((one for one in sorted(rivals) if _before(patterns.uses, one, number)), None)
                 taken[number] = other if taken.get(number, other) is not None else None
     yield from ((number, other) for number, other in taken.items() if other is not None)

@@ -29,6 +29,7 @@ _UNDIVIDED = str.maketrans(
 )
 
 
+USUAL_SENTENCE = 250  # characters in which one mostly began, so that the paragraph before need not be looked through
 LONGEST_SENTENCE = 1000  # characters; what is longer is a list, or data, and is kept with each piece of evidence
 
 _UNSEEN = ("Mn", "Mc", "Me", "Cf")
@@ -40,7 +41,8 @@ def _fold_character(character: str) -> str:
     bare = "".join(
         part for part in parts if unicodedata.category(part)[0] != "M" and unicodedata.category(part) != "Cf"
     )
-    return "".join(c if c.isalnum() else " " for c in bare.casefold().translate(_UNDIVIDED))
+    folded = "".join(c if c.isalnum() else " " for c in bare.casefold().translate(_UNDIVIDED))
+    return folded if folded.strip() else folded[:1]  # an ellipsis is one sign, not three: no text is uneven for it
 
 
 class _Table(dict[int, str]):
@@ -194,11 +196,14 @@ class Sentences:
     def _find(self, offset: int) -> None:
         begin, end = self._text.rfind("\n", 0, offset) + 1, self._text.find("\n", offset)
         end = len(self._text) if end < 0 else end
-        for match in _SENTENCE_END.finditer(self._text, begin, end):
-            if match.end() > offset:
-                end = match.end()
+        for first in dict.fromkeys((max(begin, offset - USUAL_SENTENCE), begin)):
+            for match in _SENTENCE_END.finditer(self._text, first, end):
+                if match.end() > offset:
+                    end = match.end()
+                    break
+                begin = match.end()
+            if begin > first:
                 break
-            begin = match.end()
         if end - begin > LONGEST_SENTENCE:
             begin, end = max(begin, offset - LONGEST_SENTENCE // 2), min(end, offset + LONGEST_SENTENCE // 2)
         self._begin, self._end = begin, end

@@ -384,6 +384,8 @@ class _Reader:
     def written(item: Item, text: str) -> str:
         if not search_tokens(text):
             item.refuse(f"{text!r} has neither letter nor digit")
+        if ";" in text:  # it would be a phrase that no text holds
+            item.refuse(f"{text!r} holds a semicolon", "in a list commas part one term from the next")
         if "*" in text[:-1]:
             item.refuse("* may only stand at the end", "as in invad*")
         return text
