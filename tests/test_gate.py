@@ -17,6 +17,12 @@ WAR = "The army fired three ballistic missiles at the naval base, the ministry o
 GARDEN = "The garden behind the town hall has new roses, and the mayor planted the last one himself. "
 
 
+MENUS = (
+    "The striker scored twice, and the cup final is sold out, the coach said. The film opens with a red carpet. "
+    "The box office knows. There is a new season of the series. The museum has an exhibition. "
+)
+
+
 def page(sentence: str, note: str = "") -> bytes:
     text = "".join(f"<p>{number}. {4 * sentence}</p>" for number in range(8))
     article = f"<article><h1>What happened</h1>{text}</article>"
@@ -38,12 +44,18 @@ async def test_the_same_stories_are_relevant_with_and_without_it(tmp_path: Path,
 
 
 @on_loop
+async def test_what_speaks_against_a_story_in_a_rough_look_may_be_what_stands_around_it(tmp_path: Path) -> None:
+    async with Server({"/war": page(MENUS, WAR)}) as server:
+        server.answers["/feed"] = xml(rss(title="What happened", link=server.url("/war")))
+        sources = [Source("s", "S", server.url("/feed"), "S")]
+        async with open_floor(f"sqlite:///{tmp_path}/a.db", sources) as floor:
+            report = await pipeline.cycle(replace(floor, gate=True, matcher=matcher))
+    assert report.grades == {Grade.FULL: 1}
+
+
+@on_loop
 async def test_what_the_feed_says_is_enough_whatever_the_rest_of_the_page_is_about(tmp_path: Path) -> None:
-    menus = (
-        "The striker scored twice, and the cup final is sold out, the coach said. The film opens with a red carpet. "
-        "The box office knows. There is a new season of the series. The museum has an exhibition. "
-    )
-    async with Server({"/war": page(menus)}) as server:
+    async with Server({"/war": page(MENUS)}) as server:
         said = f"<description>{WAR}</description>"
         feed = xml(rss(said, title="Army fires ballistic missiles at naval base", link=server.url("/war")))
         server.answers["/feed"] = feed

@@ -228,7 +228,8 @@ def _trafilatura() -> tuple[Callable[..., Any], Any]:
         if isinstance(expressions, list):
             paths.quicken(expressions)
     basics = importlib.import_module("trafilatura.baseline")  # the package has a function of that name
-    if path := paths.read(basics.BASIC_CLEAN_XPATH.path):
+    cleaned = getattr(basics, "BASIC_CLEAN_XPATH", None)  # without it only slower
+    if cleaned is not None and (path := paths.read(cleaned.path)):
         basics.BASIC_CLEAN_XPATH = path  # type: ignore[attr-defined]
     return bare_extraction, Extractor(
         output_format="python",

@@ -68,7 +68,7 @@ from watchfloor.weighing import named, weigh, with_gists
 SOURCES_AT_ONCE = 500  # held at the same time; the door says how many are asked
 PAGES_AT_ONCE = 500  # held at the same time: many, so that one slow host does not starve the others
 TOGETHER = 3  # a third of them is claimed at a time: a look-up for each would cost more
-GATE = 1 / 3  # of the threshold: of 15 relevant pages the rough text of the weakest reaches .54
+GATE = 0.4  # of the threshold: of 146 relevant pages the one that a line above its lead sank reaches .44
 JUDGED_EVERY = 3.0  # seconds: copies that come together are told together, with all who carry them
 JUDGED_AT_ONCE = 200  # a transaction of some tenths of a second
 SENT_AT_ONCE = 8
@@ -425,13 +425,13 @@ async def _read_page(floor: Floor, job: PageJob, answer: Answer) -> Page:
 
 
 async def _promises(floor: Floor, job: PageJob, rough: Page | None, share: float) -> bool:
-    """Whether what is known of the story reaches so much of the threshold. Menus can sink what the feed alone lifts."""
+    """Whether what speaks for the story reaches so much of the threshold. What speaks against it may be menus."""
     rough = rough or Page(Grade.EMPTY)
     title, text = job.entry.title or rough.title or "", f"{rough.text}\n\n{job.entry.summary}".strip()
     language = rough.language or job.entry.language or job.source.language
     async with floor.at_the_gate:
         verdict = await asyncio.to_thread(lambda: floor.matcher().judge(title, text, language=language))
-    return verdict.score >= share * verdict.threshold
+    return sum(max(evidence.weight, 0) for evidence in verdict.evidence) >= share * verdict.threshold
 
 
 # -- judge, group, alert ----------------------------------------------------------------------------------------------
