@@ -9,7 +9,6 @@ peak, which should not grow with the days.
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import statistics
 import subprocess
@@ -23,6 +22,7 @@ from pathlib import Path
 
 from sqlalchemy import insert
 
+from bench.material import read_stories
 from storage.archive import SqlArchive
 from storage.dialects import chunks
 from storage.engine import open_archive
@@ -47,9 +47,7 @@ LOWER = 0.5  # by how much the edited threshold is lower
 
 def stories(path: Path) -> list[tuple[str, str]]:
     """Title and text of each story of a file of JSON lines."""
-    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    records = [json.loads(line) for line in content.decode().splitlines()]
-    return [(record.get("title") or "", record.get("text") or "") for record in records]
+    return [(record.get("title") or "", record.get("text") or "") for record in read_stories(path)]
 
 
 def fill(archive: SqlArchive, told: Sequence[tuple[str, str]], articles: int) -> None:

@@ -9,8 +9,6 @@ second figure cuts the watchlist to 200 terms, or widens it with made-up ones.
 from __future__ import annotations
 
 import argparse
-import gzip
-import json
 import random
 import re
 import statistics
@@ -22,6 +20,7 @@ from pathlib import Path
 
 from ahocorasick_rs import MATCHKIND_LEFTMOST_LONGEST, AhoCorasick
 
+from bench.material import read_stories
 from watchfloor.match import Matcher
 from watchfloor.settings import shipped
 from watchfloor.watchlist import Keyword, Spelling, Watchlist, load
@@ -37,9 +36,7 @@ def stories(path: Path) -> list[Story]:
     """Title and body of the full stories of a file of JSON lines; made-up ones where there is no file."""
     if not path.exists():
         return _made_up()
-    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    records = [json.loads(line) for line in content.decode().splitlines()]
-    return [(r.get("title") or "", r["text"]) for r in records if len(r.get("text") or "") >= FULL_BODY]
+    return [(r.get("title") or "", r["text"]) for r in read_stories(path) if len(r.get("text") or "") >= FULL_BODY]
 
 
 def _made_up() -> list[Story]:

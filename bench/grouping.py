@@ -22,7 +22,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from bench.rarity import read_stories
+from bench.material import read_stories
 from watchfloor import likeness, stories
 from watchfloor.gist import GistModel, installed
 from watchfloor.match import Matcher

@@ -10,10 +10,12 @@ import json
 import os
 import random
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from html import escape
 from pathlib import Path
+from typing import Any
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 DATA = Path(os.environ.get("WATCHFLOOR_TEST_DATA", SHARED))
@@ -28,6 +30,13 @@ WORDS = (
     "market football recipe concert weather harvest museum tourist cinema garden the a of in and to for with on said "
     "will new after over under between against more than last year week officials report city river school energy"
 ).split()
+
+
+def read_stories(path: Path) -> Iterator[dict[str, Any]]:
+    """Stories as JSON lines, plain or gzipped."""
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8") as file:
+        yield from map(json.loads, file)
 
 
 @dataclass(frozen=True)

@@ -7,27 +7,19 @@ table, in steps of a quarter; stems that fewer than one in a thousand have are l
 from __future__ import annotations
 
 import argparse
-import gzip
-import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bench.material import read_stories
 from watchfloor.sketches import LEAD, POSSESSIVE, stem
 from watchfloor.tokens import search_tokens
 
 LEAST = 8  # of 9,000 stories; F1 of unseen pairs with 5, 8, 10 and 20: .844, .839, .831, .833
 SCALE = 1.8  # halvings for one unit, so that what the table lacks is as rare as `sketches` takes it to be, 6
 WIDTH = 120
-
-
-def read_stories(path: Path) -> Iterator[dict[str, Any]]:
-    """JSON lines, plain or gzipped."""
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8") as file:
-        yield from map(json.loads, file)
 
 
 def stems_of(story: dict[str, Any]) -> set[str]:

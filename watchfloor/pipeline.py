@@ -417,16 +417,15 @@ async def ask_page(floor: Floor, job: PageJob) -> Asked:
 async def _read_page(floor: Floor, job: PageJob, answer: Answer) -> Page:
     """The page in full; behind the gate only if what the feed says, or a rough look at it, speaks for the story."""
     how: dict[str, Any] = {"content_type": answer.content_type, "url": answer.final_url, "now": floor.clock()}
-    if floor.gate and not await _promises(floor, job, None, 1.0):
+    if floor.gate and not await _promises(floor, job, Page(Grade.EMPTY), 1.0):
         rough = await floor.parsers.rough(answer.body, **how)
         if rough.grade is Grade.ROUGH and not await _promises(floor, job, rough, GATE):
             return rough
     return await floor.parsers.page(answer.body, **how)
 
 
-async def _promises(floor: Floor, job: PageJob, rough: Page | None, share: float) -> bool:
+async def _promises(floor: Floor, job: PageJob, rough: Page, share: float) -> bool:
     """Whether what speaks for the story reaches so much of the threshold. What speaks against it may be menus."""
-    rough = rough or Page(Grade.EMPTY)
     title, text = job.entry.title or rough.title or "", f"{rough.text}\n\n{job.entry.summary}".strip()
     language = rough.language or job.entry.language or job.source.language
     async with floor.at_the_gate:
