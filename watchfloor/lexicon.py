@@ -121,31 +121,41 @@ class Patterns:
             yield form, end - len(self.forms[form]), end
 
 
+class _Hits(dict[int, Sequence[int]]):
+    """The hits of each form in a language, but for the start: made as forms turn up, a hundredth of all."""
+
+    def __init__(self, language: str, forms: Sequence[tuple[str, Sequence[int]]], uses: Sequence[Use]) -> None:
+        self._language, self._forms, self._uses = language, forms, uses
+
+    def __missing__(self, form: int) -> Sequence[int]:
+        pattern, uses = self._forms[form]
+        length = LONGEST - min(len(pattern), LONGEST) << USE_BITS
+        hits = self[form] = tuple(length + use for use in uses if self._uses[use].language in (None, self._language))
+        return hits
+
+
 class Spoken(NamedTuple):
     """The hits of each form in a language, but for the start."""
 
-    closed: Sequence[Sequence[int]]  # by form
-    opened: Mapping[int, Sequence[int]]  # of forms with a *, which have none in `closed`
+    closed: Mapping[int, Sequence[int]]  # by form; of one with a *, which is in `opened`, none
+    opened: Mapping[int, Sequence[int]]
 
     def hits(self, form: int) -> Sequence[int]:
         """Those of any form."""
-        return self.opened.get(form, self.closed[form])
+        return self.opened.get(form) or self.closed[form]
 
 
 class _ByLanguage(dict[str, Spoken]):
     """Made for a language when it is first spoken: most desks hear two of the seven."""
 
     def __init__(self, forms: Mapping[str, Sequence[int]], uses: Sequence[Use], open_forms: frozenset[int]) -> None:
-        self._forms, self._uses, self._open = forms, uses, open_forms
+        self._forms, self._uses, self._open = tuple(forms.items()), uses, open_forms
 
     def __missing__(self, language: str) -> Spoken:
-        speaks = [use.language in (None, language) for use in self._uses]
-        hits = [
-            tuple((LONGEST - min(len(pattern), LONGEST) << USE_BITS) + use for use in uses if speaks[use])
-            for pattern, uses in self._forms.items()
-        ]
+        hits = _Hits(language, self._forms, self._uses)
         opened = {form: hits[form] for form in self._open if hits[form]}
-        spoken = self[language] = Spoken([() if form in opened else each for form, each in enumerate(hits)], opened)
+        hits.update(dict.fromkeys(opened, ()))
+        spoken = self[language] = Spoken(hits, opened)
         return spoken
 
 
