@@ -219,6 +219,13 @@ def test_a_rough_look_finds_the_paragraphs_and_what_the_page_says_of_itself() ->
     assert (page.grade, page.title, page.language) == (Grade.ROUGH, "A brigade moves", "en")
 
 
+def test_of_paragraphs_only_those_in_the_fullest_boxes_count() -> None:
+    note = "<div><p>Twelve recipes for the holidays that nobody should be without this winter.</p></div>"
+    first, second = ("".join(f"<p>{number}. {paragraph}</p>" for paragraph in STORY) for number in (1, 2))
+    page = roughly(f"{note}<div>{first}</div>{note}<div>{second}</div>{note}")
+    assert page.text == "\n\n".join(f"{number}. {paragraph}" for number in (1, 2) for paragraph in STORY)
+
+
 def test_a_page_without_paragraphs_gives_its_long_lines() -> None:
     lines = "\n<br>".join(f"{number}. {paragraph}" for number in (1, 2, 3) for paragraph in STORY)
     page = roughly(f"<div>Home</div><div>{lines}</div>")

@@ -23,10 +23,10 @@ MENUS = (
 )
 
 
-def page(sentence: str, note: str = "") -> bytes:
+def page(sentence: str, above: str = "") -> bytes:
     text = "".join(f"<p>{number}. {4 * sentence}</p>" for number in range(8))
     article = f"<article><h1>What happened</h1>{text}</article>"
-    return reply(200, f"<html lang=en><body>{article}<p>{note}</p></body></html>".encode(), Content_Type="text/html")
+    return reply(200, f"<html lang=en><body><p>{above}</p>{article}</body></html>".encode(), Content_Type="text/html")
 
 
 @pytest.mark.parametrize("gate", [False, True])
@@ -43,14 +43,17 @@ async def test_the_same_stories_are_relevant_with_and_without_it(tmp_path: Path,
     assert report.grades == ({Grade.FULL: 1, Grade.ROUGH: 1} if gate else {Grade.FULL: 2})
 
 
+@pytest.mark.parametrize(("sentence", "above", "grade"), [(WAR, MENUS, Grade.FULL), (MENUS, WAR, Grade.ROUGH)])
 @on_loop
-async def test_what_speaks_against_a_story_in_a_rough_look_may_be_what_stands_around_it(tmp_path: Path) -> None:
-    async with Server({"/war": page(MENUS, WAR)}) as server:
-        server.answers["/feed"] = xml(rss(title="What happened", link=server.url("/war")))
+async def test_what_stands_around_an_article_speaks_neither_for_nor_against_it(
+    tmp_path: Path, sentence: str, above: str, grade: Grade
+) -> None:
+    async with Server({"/page": page(sentence, above)}) as server:
+        server.answers["/feed"] = xml(rss(title="What happened", link=server.url("/page")))
         sources = [Source("s", "S", server.url("/feed"), "S")]
         async with open_floor(f"sqlite:///{tmp_path}/a.db", sources) as floor:
             report = await pipeline.cycle(replace(floor, gate=True, matcher=matcher))
-    assert report.grades == {Grade.FULL: 1}
+    assert report.grades == {grade: 1}
 
 
 @on_loop
