@@ -84,15 +84,21 @@ def end_of(hit: int) -> int:
     return (hit >> START_BITS) + LONGEST - (hit >> USE_BITS & LONGEST)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Patterns:
-    """Forms to be searched for in one pass, numbered as `automaton` reports them."""
+    """Forms to be searched for in one pass, numbered as the automaton reports them."""
 
-    automaton: BytesAhoCorasick
-    uses: Sequence[Use]
-    open_forms: frozenset[int]  # of terms with a *: found up to the end of the word
     forms: Sequence[str]  # with their blanks
-    by_language: Mapping[str, Spoken]
+    used: Sequence[Sequence[int]]  # form -> its uses
+    uses: Sequence[Use]
+
+    def __post_init__(self) -> None:
+        self.automaton = BytesAhoCorasick(
+            [form.encode() for form in self.forms] or [b"\n"], implementation=Implementation.ContiguousNFA
+        )
+        # of terms with a *: found up to the end of the word
+        self.open_forms = frozenset(number for number, form in enumerate(self.forms) if not form.endswith(" "))
+        self.by_language = _ByLanguage(tuple(zip(self.forms, self.used, strict=True)), self.uses, self.open_forms)
 
     def search(self, haystack: str, language: str) -> tuple[list[int], list[Standing]]:
         """The hits in a folded text, in order; and all forms that stand there, in no order."""
@@ -148,8 +154,10 @@ class Spoken(NamedTuple):
 class _ByLanguage(dict[str, Spoken]):
     """Made for a language when it is first spoken: most desks hear two of the seven."""
 
-    def __init__(self, forms: Mapping[str, Sequence[int]], uses: Sequence[Use], open_forms: frozenset[int]) -> None:
-        self._forms, self._uses, self._open = tuple(forms.items()), uses, open_forms
+    def __init__(
+        self, forms: Sequence[tuple[str, Sequence[int]]], uses: Sequence[Use], open_forms: frozenset[int]
+    ) -> None:
+        self._forms, self._uses, self._open = forms, uses, open_forms
 
     def __missing__(self, language: str) -> Spoken:
         hits = _Hits(language, self._forms, self._uses)
@@ -203,17 +211,7 @@ class _Forms:
 
     def patterns(self) -> Patterns:
         """All of them, compiled."""
-        patterns = list(self.numbers)
-        open_forms = frozenset(n for pattern, n in self.numbers.items() if not pattern.endswith(" "))
-        return Patterns(
-            automaton=BytesAhoCorasick(
-                [pattern.encode() for pattern in patterns] or [b"\n"], implementation=Implementation.ContiguousNFA
-            ),
-            uses=self.uses,
-            open_forms=open_forms,
-            forms=patterns,
-            by_language=_ByLanguage(dict(zip(patterns, self.used, strict=True)), self.uses, open_forms),
-        )
+        return Patterns(list(self.numbers), list(map(tuple, self.used)), self.uses)
 
 
 class _Compiler:
@@ -244,7 +242,7 @@ class _Compiler:
             languages=self.languages,
             terms=self.terms.patterns(),
             groups=self.groups.patterns(),
-            named_groups=self.named_groups,
+            named_groups=dict(self.named_groups),
             near_rules=dict(near_rules),
             query_rules=query_rules,
         )

@@ -30,6 +30,7 @@ from watchfloor.lexicon import (
     START_BITS,
     Item,
     Layer,
+    Lexicon,
     Patterns,
     Span,
     Standing,
@@ -96,10 +97,11 @@ class _Claim(NamedTuple):
 class Matcher:
     """A watchlist compiled for judging; one serves any number of texts and threads."""
 
-    def __init__(self, watchlist: Watchlist) -> None:
+    def __init__(self, watchlist: Watchlist, lexicon: Lexicon | None = None) -> None:
+        """`lexicon`: the list compiled, if that was done before."""
         self.watchlist = watchlist
         self.names = {entity.name: entity.kind for entity in watchlist.entities}
-        self._lexicon = compile_watchlist(watchlist)
+        self._lexicon = lexicon or compile_watchlist(watchlist)
 
     def judge(self, title: str, text: str, language: str | None = None) -> Verdict:
         """The verdict on one story. `language` is what feed or page declare, if they do. Raises for no text."""

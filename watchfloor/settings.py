@@ -167,6 +167,12 @@ class Settings(BaseSettings):
         return ZoneInfo(self.timezone)
 
     @property
+    def data_folder(self) -> Path:
+        """Where the archive lies, if it is a file, else `data`."""
+        scheme, _, rest = self.database_url.get_secret_value().partition(":///")
+        return Path(rest.partition("?")[0]).parent if scheme.startswith("sqlite") else Path("data")
+
+    @property
     def sources_path(self) -> Path:
         """The file of sources in force."""
         return self.sources or _own_or_shipped("sources.yaml")

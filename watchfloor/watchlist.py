@@ -156,15 +156,19 @@ def load(path: Path | str) -> Watchlist:
     Raises:
         WatchlistError: with file, line and column of every fault, and a hint where there is one.
     """
+    return parse(text_of(path), path=path)
+
+
+def text_of(path: Path | str) -> str:
+    """What the file says. Raises WatchlistError if it cannot be read as text."""
     path = Path(path)
     try:
-        content = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise WatchlistError(f"cannot be read: {error.strerror}", path=path) from None
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise WatchlistError("is not UTF-8 text", path=path, line=line, hint="save it as UTF-8") from None
-    return parse(content, path=path)
 
 
 def parse(content: str, *, path: Path | str = "watchlist.yaml") -> Watchlist:

@@ -76,22 +76,23 @@ def load_sources(settings: Settings) -> Sequence[Source]:
 
 def load_watchlist(settings: Settings) -> Watchlist:
     """The watchlist in force. Raises WatchlistError with file and line."""
-    from watchfloor.watchlist import load
+    from watchfloor import kept
 
     with _uncollected():
-        return load(settings.watchlist_path)
+        return kept.load_watchlist(settings.watchlist_path, settings.data_folder)
 
 
 def load_matcher(settings: Settings) -> Matcher:
     """The watchlist in force, compiled."""
-    return _compiled(load_watchlist(settings))
+    return _compiled(load_watchlist(settings), settings)
 
 
-def _compiled(watchlist: Watchlist) -> Matcher:
+def _compiled(watchlist: Watchlist, settings: Settings) -> Matcher:
+    from watchfloor import kept
     from watchfloor.match import Matcher
 
     with _uncollected():
-        return Matcher(watchlist)
+        return Matcher(watchlist, kept.lexicon_of(watchlist, settings.data_folder))
 
 
 @contextmanager
@@ -267,7 +268,7 @@ async def open_floor(settings: Settings, watcher: Watcher | None = None) -> Asyn
     with _known_archive(settings) as known:
         unchanged = known is not None and known.knows(files)
     watchlist = _once(partial(load_watchlist, settings))
-    matcher = _once(lambda: _compiled(watchlist()))  # when something is judged, while pages come in
+    matcher = _once(lambda: _compiled(watchlist(), settings))  # when something is judged, while pages come in
     namer = _once(lambda: load_namer(settings, watchlist()))
     listed: Sequence[Source] = ()
     if not unchanged:

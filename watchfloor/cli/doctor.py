@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from cyclopts import Parameter
 
-from watchfloor import checkup, rhythm, scheduler, sources, wiring
+from watchfloor import checkup, rhythm, scheduler, sources, watchlist, wiring
 from watchfloor.checkup import Finding
 from watchfloor.cli import DONE, FAILED
 from watchfloor.cli.options import CycleOptions, Format
@@ -88,7 +88,7 @@ def _files(settings: Settings) -> Iterator[Finding]:
     """The user's files, each read by itself, so that a fault in one does not hide those of another."""
     loads: dict[str, tuple[Path | None, Callable[[], object]]] = {
         "sources": (settings.sources_path, lambda: sources.load(settings.sources_path)),
-        "watchlist": (settings.watchlist_path, lambda: wiring.load_watchlist(settings)),
+        "watchlist": (settings.watchlist_path, lambda: watchlist.load(settings.watchlist_path)),
         "alerts": (settings.alerts_path, lambda: wiring.load_policy(settings)),
     }
     for name, (path, load) in loads.items():
