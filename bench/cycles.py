@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import tempfile
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,9 +67,17 @@ class Desk:
     def arguments(self, contender: str) -> list[str]:
         return ["-m", "bench.contenders", contender, "--addresses", "addresses", "--folder", "."]
 
-    def cycles(self, **settings: str) -> Run:
+    def cycles(self, *, seen: Callable[[int], object] = lambda memory: None, **settings: str) -> Run:
         arguments = ["-m", "watchfloor", "run", "--now", "--format", "json"]
-        return runs.run(arguments, self.environment(**settings), self.folder)
+        return runs.run(arguments, self.environment(**settings), self.folder, seen)
+
+    def pages(self) -> int:
+        """How many pages our archive has."""
+        try:
+            with closing(sqlite3.connect(f"file:{self.folder}/ours.db?mode=ro", uri=True)) as connection:
+                return int(connection.execute("SELECT count(*) FROM raw_pages").fetchone()[0])
+        except sqlite3.OperationalError:  # there is none yet
+            return 0
 
     def forget_pages(self) -> None:
         """As if the pages of the first edition had all been read: they are not what is measured."""

@@ -33,8 +33,16 @@ class Run:
     output: str
 
 
-def run(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> Run:
-    """Run `python ARGUMENTS` and wait for it. CPU is its own and that of the children it waited for."""
+def run(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    seen: Callable[[int], object] = lambda memory: None,
+) -> Run:
+    """Run `python ARGUMENTS` and wait for it. CPU is its own and that of the children it waited for.
+
+    `seen` is called with the memory of them all, over and over.
+    """
     began = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, *arguments],
@@ -44,7 +52,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) 
         stderr=subprocess.PIPE,
         text=True,
     )
-    watched = _Memory(process.pid)
+    watched = _Memory(process.pid, seen)
     assert process.stdout
     assert process.stderr
     errors: list[str] = []
@@ -69,18 +77,20 @@ def own_environment() -> dict[str, str]:
 class _Memory(threading.Thread):
     """Watches a tree of processes: the largest sum of what each has in memory; what they share counts for each."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, seen: Callable[[int], object]) -> None:
         super().__init__(daemon=True)
-        self.root, self.highest, self.over = psutil.Process(pid), 0, threading.Event()
+        self.root, self.highest, self.over, self.seen = psutil.Process(pid), 0, threading.Event(), seen
         self.start()
 
     def run(self) -> None:
         while not self.over.wait(WATCH_EVERY):
             try:
                 tree = [self.root, *self.root.children(recursive=True)]
-                self.highest = max(self.highest, sum(one.memory_info().rss for one in tree))
+                memory = sum(one.memory_info().rss for one in tree)
             except psutil.Error:
                 continue
+            self.highest = max(self.highest, memory)
+            self.seen(memory)
 
     def end(self) -> int:
         self.over.set()

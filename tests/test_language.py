@@ -27,6 +27,12 @@ def test_threads_that_need_the_model_at_once_load_it_once() -> None:
     assert language._model.cache_info().misses == 1
 
 
+def test_the_model_holds_nothing_of_other_languages() -> None:
+    model = language._model()
+    model.set_languages()  # all that it has
+    assert set(model.labels) == set(language.NEWS_LANGUAGES)
+
+
 LISTED = ("en", "de", "fr", "es", "pl", "uk", "ru")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -207,9 +208,7 @@ def _needless() -> tuple[str, ...]:
     """Elements that trafilatura drops for their names, with what they hold, after it has copied and searched the page:
     a seventh of its time. Not those of which it looks first what they hold.
     """
-    from trafilatura.settings import MANUALLY_CLEANED
-
-    return (*({*MANUALLY_CLEANED} - {"figure", "form", "head", "math", "script"}), "img", "meta")
+    return (*({*_part("settings").MANUALLY_CLEANED} - {"figure", "form", "head", "math", "script"}), "img", "meta")
 
 
 def _body(tree: html.HtmlElement) -> str:
@@ -222,17 +221,14 @@ def _body(tree: html.HtmlElement) -> str:
 @cache
 def _trafilatura() -> tuple[Callable[..., Any], Any]:
     """Its extraction, with our own searches for boxes, which find the same; and the options."""
-    from trafilatura import bare_extraction, xpaths
-    from trafilatura.settings import Extractor
-
-    for expressions in vars(xpaths).values():
+    for expressions in vars(_part("xpaths")).values():
         if isinstance(expressions, list):
             paths.quicken(expressions)
-    basics = importlib.import_module("trafilatura.baseline")  # the package has a function of that name
+    basics = _part("baseline")
     cleaned = getattr(basics, "BASIC_CLEAN_XPATH", None)  # without it only slower
     if cleaned is not None and (path := paths.read(cleaned.path)):
-        basics.BASIC_CLEAN_XPATH = path  # type: ignore[attr-defined]
-    return bare_extraction, Extractor(
+        basics.BASIC_CLEAN_XPATH = path
+    return _part("core").bare_extraction, _part("settings").Extractor(
         output_format="python",
         fast=True,  # as good on 181 pages (F1 .962 against .960), and 40 % quicker
         dedup=False,  # it would drop what other pages of this process said
@@ -240,6 +236,19 @@ def _trafilatura() -> tuple[Callable[..., Any], Any]:
         tables=True,
         with_metadata=False,  # its date search invents dates out of running text
     )
+
+
+def _part(name: str) -> Any:
+    """A module of trafilatura, imported as where there is no py3langid: that and numpy are 16 MB and a tenth of a
+    second in each reader, for languages that it is not asked for.
+    """
+    if "py3langid" in sys.modules:
+        return importlib.import_module(f"trafilatura.{name}")
+    sys.modules["py3langid"] = None  # type: ignore[assignment]  # not to be imported
+    try:
+        return importlib.import_module(f"trafilatura.{name}")
+    finally:
+        del sys.modules["py3langid"]
 
 
 def _rough_text(tree: html.HtmlElement) -> str:

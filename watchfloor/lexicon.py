@@ -98,7 +98,7 @@ class Patterns:
         )
         # of terms with a *: found up to the end of the word
         self.open_forms = frozenset(number for number, form in enumerate(self.forms) if not form.endswith(" "))
-        self.by_language = _ByLanguage(tuple(zip(self.forms, self.used, strict=True)), self.uses, self.open_forms)
+        self.by_language = _ByLanguage(self.forms, self.used, self.uses, self.open_forms)
 
     def search(self, haystack: str, language: str) -> tuple[list[int], list[Standing]]:
         """The hits in a folded text, in order; and all forms that stand there, in no order."""
@@ -130,13 +130,12 @@ class Patterns:
 class _Hits(dict[int, Sequence[int]]):
     """The hits of each form in a language, but for the start: made as forms turn up, a hundredth of all."""
 
-    def __init__(self, language: str, forms: Sequence[tuple[str, Sequence[int]]], uses: Sequence[Use]) -> None:
-        self._language, self._forms, self._uses = language, forms, uses
+    def __init__(self, language: str, forms: Sequence[str], used: Sequence[Sequence[int]], uses: Sequence[Use]) -> None:
+        self._language, self._forms, self._used, self._uses = language, forms, used, uses
 
     def __missing__(self, form: int) -> Sequence[int]:
-        pattern, uses = self._forms[form]
-        length = LONGEST - min(len(pattern), LONGEST) << USE_BITS
-        hits = self[form] = tuple(length + use for use in uses if self._uses[use].language in (None, self._language))
+        length, languages = LONGEST - min(len(self._forms[form]), LONGEST) << USE_BITS, (None, self._language)
+        hits = self[form] = tuple(length + use for use in self._used[form] if self._uses[use].language in languages)
         return hits
 
 
@@ -155,12 +154,12 @@ class _ByLanguage(dict[str, Spoken]):
     """Made for a language when it is first spoken: most desks hear two of the seven."""
 
     def __init__(
-        self, forms: Sequence[tuple[str, Sequence[int]]], uses: Sequence[Use], open_forms: frozenset[int]
+        self, forms: Sequence[str], used: Sequence[Sequence[int]], uses: Sequence[Use], open_forms: frozenset[int]
     ) -> None:
-        self._forms, self._uses, self._open = forms, uses, open_forms
+        self._forms, self._used, self._uses, self._open = forms, used, uses, open_forms
 
     def __missing__(self, language: str) -> Spoken:
-        hits = _Hits(language, self._forms, self._uses)
+        hits = _Hits(language, self._forms, self._used, self._uses)
         opened = {form: hits[form] for form in self._open if hits[form]}
         hits.update(dict.fromkeys(opened, ()))
         spoken = self[language] = Spoken(hits, opened)
@@ -200,18 +199,18 @@ class _Forms:
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
         self.uses: list[Use] = []
-        self.used: list[list[int]] = []  # form -> its uses
+        self.used: list[tuple[int, ...]] = []  # form -> its uses: one object for all forms of a term
 
     def number(self, form: str, *, opened: bool) -> int:
         pattern = f" {form}" if opened and len(form) >= PREFIX_AT_LEAST else f" {form} "
         if pattern not in self.numbers:
             self.numbers[pattern] = len(self.numbers)
-            self.used.append([])
+            self.used.append(())
         return self.numbers[pattern]
 
     def patterns(self) -> Patterns:
         """All of them, compiled."""
-        return Patterns(list(self.numbers), list(map(tuple, self.used)), self.uses)
+        return Patterns(list(self.numbers), self.used, self.uses)
 
 
 class _Compiler:
@@ -265,8 +264,9 @@ class _Compiler:
         known = self.groups if item.layer is Layer.GROUP else self.terms
         if item.layer is Layer.ENTITY:
             self.named[spelling].append(len(known.uses))
+        own = (len(known.uses),)
         for form in forms(spelling.text, language=language, exact=spelling.exact):
-            known.used[known.number(form, opened=spelling.text.endswith("*"))].append(len(known.uses))
+            known.used[known.number(form, opened=spelling.text.endswith("*"))] += own
         known.uses.append(use)
 
     def words(self, texts: tuple[str, ...]) -> frozenset[int]:

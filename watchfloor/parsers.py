@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
-from watchfloor import logs
+from watchfloor import logs, memory
 from watchfloor.errors import ParseError, ParserKilled, ParserTimedOut
 from watchfloor.model import Feed, Page
 from watchfloor.ports import NOTHING_KNOWN
@@ -35,6 +35,7 @@ TASKS = 2_000  # then a fresh child: lxml's memory is returned by ending the pro
 GROWTH = 3  # characters of text for a byte of document: an honest one has at most one, and may say it twice
 READ_AHEAD = 48  # documents that lie ready for the readers; more would only take memory, 300 kB each
 AHEAD_BYTES = 32 << 20  # of them all: 200 pages of 5 MB from as many hosts, and 1.1 GB here, are 0.9 GB with it
+LARGE = 1_000_000  # bytes of a document whose reader returns its memory: of 20 pages one, with up to 35 MB of trees
 SPARE = 100_000  # characters that any document may have on top of that
 OVERTIME = 5  # seconds after which a child that its parent did not kill at its limit is ended by the kernel
 FROM_OUTSIDE = (-signal.SIGTERM, -signal.SIGKILL)  # systemd stops all processes of a service at once; memory runs out
@@ -176,6 +177,8 @@ def _within(limit: float, work: Callable[..., Result], arguments: tuple[Any, ...
         return work(*arguments)
     finally:
         signal.alarm(0)
+        if len(arguments[0]) > LARGE:
+            memory.give_back()
 
 
 def read_feed(

@@ -1,5 +1,7 @@
 """The commands. Each lives in a module that is imported when it is called, so that `search` need not wait for Prefect.
 
+The readers' processes import this module too, as the main one of their owner's; so it imports nothing large.
+
 Exit codes: 0 done, 1 failed, 2 wrong use or configuration.
 """
 
@@ -8,11 +10,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-
-from cyclopts import App, CycloptsError
+from typing import TYPE_CHECKING
 
 from watchfloor import __version__
 from watchfloor.errors import ConfigurationError, WatchfloorError
+
+if TYPE_CHECKING:
+    from cyclopts import App
 
 DONE, FAILED, WRONG_USE = 0, 1, 2
 
@@ -44,6 +48,8 @@ GROUPS = {
 
 def make_app() -> App:
     """The command line as one object."""
+    from cyclopts import App
+
     app = App(
         name="watchfloor",
         help="Watch the press for one desk: poll feeds, read every article, spot what matters, say why, alert once.",
@@ -64,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command; errors of the user's and of the world become a line each on standard error and an exit code."""
+    from cyclopts import CycloptsError
+
     try:
         code = make_app()(arguments)
     except CycloptsError:
