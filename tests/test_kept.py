@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pickle
 import stat
@@ -14,7 +15,9 @@ from typing import get_args
 
 import pytest
 
+from storage.archive import SqlArchive
 from tests.eval.filter_report import own_stories
+from tests.postgres import fresh_database
 from watchfloor import kept, lexicon, placed, query, settings, watchlist, wiring
 from watchfloor.errors import WatchlistError
 from watchfloor.match import Matcher
@@ -216,3 +219,19 @@ def test_a_cycle_judges_by_what_is_kept(path: Path, folder: Path) -> None:
     before = files(folder)
     assert wiring.load_matcher(desk).judge(TITLE, TEXT, "en") == first.judge(TITLE, TEXT, "en")
     assert files(folder) == before != {}
+
+
+def test_a_desk_on_postgresql_keeps_it_where_it_runs(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("sources.yaml").write_text("sources: [{name: Gazette, url: 'https://gazette.example/feed'}]", encoding="utf-8")
+
+    async def judges() -> None:
+        async with wiring.open_floor(settings.load(database_url=fresh_database(), watchlist=path)) as floor:
+            floor.matcher()
+        assert isinstance(floor.archive, SqlArchive)
+        floor.archive.close()
+
+    asyncio.run(judges())
+    assert files(tmp_path / "data").keys() == {kept.COMPILED}

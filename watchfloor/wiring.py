@@ -10,7 +10,7 @@ import hashlib
 import re
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
@@ -280,6 +280,8 @@ async def open_floor(settings: Settings, watcher: Watcher | None = None) -> Asyn
     for path in readable_by_others(settings):
         logs.warn("secrets others can read", detail=f"{path} can be read by others: chmod 600 {path}")
     archive = open_archive(settings)
+    with suppress(OSError):  # a database makes none, and where none can be made nothing is kept
+        settings.data_folder.mkdir(parents=True, exist_ok=True)
     if not unchanged:
         archive.register(listed, now())
     async with open_parsers(settings) as parsers, open_door(settings, parsers.room) as door:
