@@ -9,7 +9,7 @@ import argparse
 import os
 from collections.abc import Callable
 
-from bench import cycles, export, growth, material, parsing, startup, workers
+from bench import cycles, export, flow, growth, material, parsing, startup, workers
 from bench.runs import Table
 
 PARTS: dict[str, Callable[..., None]] = {
@@ -17,6 +17,7 @@ PARTS: dict[str, Callable[..., None]] = {
     "startup": startup.measure,
     "export": export.measure,
     "cycles": cycles.measure,
+    "flow": flow.measure,
     "growth": growth.measure,
     "workers": workers.measure,
 }

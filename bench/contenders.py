@@ -130,12 +130,20 @@ def shards(addresses: list[str], folder: Path) -> None:
     print(json.dumps(asyncio.run(watch()).as_json()))
 
 
+def flow(addresses: list[str], folder: Path) -> None:
+    """Ours: a cycle as Prefect's flow, against the server that the environment names."""
+    from flows.poll_feeds import poll_feeds
+
+    print(json.dumps(asyncio.run(poll_feeds())))
+
+
 CONTENDERS: dict[str, Callable[[list[str], Path], None]] = {
     "naive": naive,
     "reader": reader,
     "aiohttp": bare_aiohttp,
     "polls": polls,
     "shards": shards,
+    "flow": flow,
 }
 
 if __name__ == "__main__":

@@ -80,12 +80,21 @@ class Desk:
             return 0
 
     def forget_pages(self) -> None:
-        """As if the pages of the first edition had all been read: they are not what is measured."""
+        """As if the pages of the first edition had all been read, and judged: they are not what is measured."""
+        self._change("DELETE FROM work")
+        (self.folder / "story").write_text('{"title": "Army fires missiles", "text": ""}')
+        runs.run(["-m", "watchfloor", "judge", "story"], self.environment(), self.folder)  # the list is compiled once
+
+    def make_due(self) -> None:
+        """As if every feed's next hour had come."""
+        self._change("UPDATE sources SET next_at = NULL")
+
+    def _change(self, sql: str) -> None:
         from storage.engine import open_archive
 
         archive = open_archive(self.environment()["WATCHFLOOR_DATABASE_URL"])
         with archive._database.write() as connection:
-            connection.exec_driver_sql("DELETE FROM work")
+            connection.exec_driver_sql(sql)
         archive.close()
 
     @contextmanager
@@ -122,8 +131,8 @@ def _first_polls(table: Table, at: Desk, rounds: int) -> None:
         for archive in at.folder.glob("*.db*"):
             archive.unlink()
         found.append((at.runs("polls"), at.runs("reader")))
-        assert _said(found[-1][0])["failed"] == 0, number
-    detail = f"{middle([o.wall for o, _ in found]):.1f} s, {_said(found[0][0])['entries']} entries"
+        assert said(found[-1][0])["failed"] == 0, number
+    detail = f"{middle([o.wall for o, _ in found]):.1f} s, {said(found[0][0])['entries']} entries"
     table.add("first poll: wall, against reader's", [o.wall / r.wall for o, r in found], "<= 0.50", detail)
     at.runs("naive")
     at.runs("aiohttp")
@@ -133,7 +142,7 @@ def _first_polls(table: Table, at: Desk, rounds: int) -> None:
 def _quiet_cycles(table: Table, at: Desk, rounds: int) -> None:
     at.cycles()
     found = runs.in_turn(rounds, at.cycles, lambda: at.runs("reader"), lambda: at.runs("aiohttp"))
-    assert _said(found[0][0])["sources"]["not_modified"] == at.feeds
+    assert said(found[0][0])["sources"]["not_modified"] == at.feeds
     detail = f"{middle([o.cpu for o, _, _ in found]):.2f} s of CPU, {middle([o.wall for o, _, _ in found]):.2f} s"
     table.add("nothing new: CPU, against reader's", [o.cpu / r.cpu for o, r, _ in found], "<= 0.50", detail)
     shares = [(o.wall) / (4 * bare.wall + 2) for o, _, bare in found]
@@ -149,8 +158,8 @@ def _cycles_with_news(table: Table, at: Desk, rounds: int) -> None:
         with at.put_aside():
             gated = at.cycles(WATCHFLOOR_GATE="rough")
         found.append((ours, gated, naive))
-    said = _said(found[0][0])
-    pages, of_naive = said["entries"]["new"], _said(found[0][2])["new"]
+    ours = said(found[0][0])
+    pages, of_naive = ours["entries"]["new"], said(found[0][2])["new"]
     assert pages == FRESH * at.feeds, f"{pages} new entries of {at.feeds} feeds"
     # It loses some feeds, and takes entries without an id for new again: a few in a hundred.
     assert 3 * at.feeds < of_naive < 1.1 * pages, f"the naive loop has {of_naive} new entries of {pages}"
@@ -165,10 +174,11 @@ def _cycles_with_news(table: Table, at: Desk, rounds: int) -> None:
     table.add("the same: memory of all processes, of 700 MB", [o.memory / 7e8 for o, _, _ in found], "<= 1.00")
     wall = middle([g.wall for _, g, _ in found])
     table.add("with the gate: wall, against naive", [g.wall / n.wall for _, g, n in found], "<= 0.125", f"{wall:.1f} s")
-    shares = [_said(g)["relevant"] / _said(o)["relevant"] for o, g, _ in found]
-    table.add("the same: relevant articles, of those without", shares, ">= 1.00", f"{said['relevant']} without")
+    shares = [said(g)["relevant"] / said(o)["relevant"] for o, g, _ in found]
+    table.add("the same: relevant articles, of those without", shares, ">= 1.00", f"{ours['relevant']} without")
 
 
-def _said(run: Run) -> dict[str, Any]:
-    said: dict[str, Any] = json.loads(run.output)
-    return said
+def said(run: Run) -> dict[str, Any]:
+    """The report that it printed."""
+    report: dict[str, Any] = json.loads(run.output)
+    return report

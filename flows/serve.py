@@ -42,6 +42,12 @@ GONE_LOOKS = 3  # so many in a row find nobody: one that restarts by itself is n
 LOG = "server.log"  # in PREFECT_HOME
 NAME = "watchfloor"  # of the deployments and the runner
 SEND_EVERY = timedelta(minutes=5)
+# Services of Prefect's that look every 5 to 20 s for what a desk has once a day, or never: two fifths of what a server
+# takes at rest. The one that finds new schedules looks as often as ever, or the first cycle would be a minute late.
+PATIENT_SERVICES = (
+    "CANCELLATION_CLEANUP", "CLEANUP_RECONCILER", "FOREMAN", "LATE_RUNS", "PAUSE_EXPIRATIONS", "REPOSSESSOR",
+)  # fmt: skip
+LOOKS_EVERY = "60"  # seconds
 
 
 class ServerError(WatchfloorError):
@@ -157,18 +163,18 @@ async def make_deployments(settings: Settings, every: timedelta) -> list[RunnerD
 
 def set_defaults() -> None:
     """Prefect's settings, where the user has none of their own; must run before Prefect is first imported."""
-    home = scheduler.HOME.resolve()
-    home.mkdir(parents=True, exist_ok=True)
     for name, value in {
-        "PREFECT_HOME": str(home),
+        "PREFECT_HOME": str(scheduler.HOME.resolve()),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_CLI_PROMPT": "false",
         # Leases in memory are never freed after a power cut; clean-up of old runs is off by default.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        **{f"PREFECT_SERVER_SERVICES_{name}_LOOP_SECONDS": LOOKS_EVERY for name in PATIENT_SERVICES},
     }.items():
         os.environ.setdefault(name, value)
+    Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
 
 
 @contextmanager

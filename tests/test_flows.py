@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from flows.serve import LOOKS_EVERY, PATIENT_SERVICES
 from tests.watching import environment_for, paper_in_a_thread
 
 pytestmark = pytest.mark.xdist_group("prefect")  # one server at a time is enough for two cores
@@ -117,6 +118,9 @@ def test_serve_runs_on_time_survives_a_kill_and_starts_again(tmp_path: Path) -> 
         assert {artifact["key"] for artifact in ask(f"{serve.api}/artifacts/filter", {})} == {"cycle"}
         wanted = {"filter": {"event": {"name": ["watchfloor.cycle.completed"]}}}
         serve.wait_until(lambda: ask(f"{serve.api}/events/filter", wanted)["total"] >= 1)
+        services = ask(f"{serve.api}/admin/settings")["server"]["services"]
+        looks = {name: services[name.lower()]["loop_seconds"] for name in PATIENT_SERVICES}
+        assert looks == dict.fromkeys(PATIENT_SERVICES, float(LOOKS_EVERY))
 
         serve.stop(signal.SIGKILL)
         paper.publish(2)

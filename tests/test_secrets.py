@@ -231,7 +231,7 @@ def test_prefect_is_given_numbers_alone() -> None:
         if {"flow", "task"} & {node.id for node in ast.walk(one.decorator_list[0]) if isinstance(node, ast.Name)}
         for argument in one.args.args
     }
-    assert parameters == {("index", "int"), ("count", "int"), ("shards", "int")}
+    assert parameters == {("index", "int"), ("count", "int"), ("shards", "int"), ("shards", "int | None")}
 
 
 def test_a_log_line_hides_each_part_of_an_address(capsys: pytest.CaptureFixture[str]) -> None:
