@@ -50,6 +50,7 @@ def measure(table: Table, *, scale: float, rounds: int) -> None:
 def _server() -> Iterator[psutil.Process]:
     """A server as `watchfloor serve` starts it; what is run meanwhile finds it by the environment."""
     with tempfile.TemporaryDirectory() as home:
+        os.environ.pop("PREFECT_API_URL", None)
         os.environ |= {"PREFECT_HOME": home, "PREFECT_SERVER_API_PORT": str(free_port())}
         serve.set_defaults()
         with serve.prefect_server():
