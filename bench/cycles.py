@@ -158,8 +158,8 @@ def _cycles_with_news(table: Table, at: Desk, rounds: int) -> None:
         with at.put_aside():
             gated = at.cycles(WATCHFLOOR_GATE="rough")
         found.append((ours, gated, naive))
-    ours = said(found[0][0])
-    pages, of_naive = ours["entries"]["new"], said(found[0][2])["new"]
+    report = said(found[0][0])
+    pages, of_naive = report["entries"]["new"], said(found[0][2])["new"]
     assert pages == FRESH * at.feeds, f"{pages} new entries of {at.feeds} feeds"
     # It loses some feeds, and takes entries without an id for new again: a few in a hundred.
     assert 3 * at.feeds < of_naive < 1.1 * pages, f"the naive loop has {of_naive} new entries of {pages}"
@@ -175,7 +175,7 @@ def _cycles_with_news(table: Table, at: Desk, rounds: int) -> None:
     wall = middle([g.wall for _, g, _ in found])
     table.add("with the gate: wall, against naive", [g.wall / n.wall for _, g, n in found], "<= 0.125", f"{wall:.1f} s")
     shares = [said(g)["relevant"] / said(o)["relevant"] for o, g, _ in found]
-    table.add("the same: relevant articles, of those without", shares, ">= 1.00", f"{ours['relevant']} without")
+    table.add("the same: relevant articles, of those without", shares, ">= 1.00", f"{report['relevant']} without")
 
 
 def said(run: Run) -> dict[str, Any]:

@@ -5,12 +5,11 @@ Costs are slopes: what a larger cycle takes more than a smaller one, so that wha
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench import cycles
-from bench.cycles import Desk
+from bench.cycles import Desk, said
 from bench.material import FRESH
 from bench.runs import Run, Table, middle
 
@@ -58,8 +57,7 @@ def _first_cycle(feeds: int) -> _Grown:
     with cycles.desk(feeds) as at:
         seen: list[tuple[int, int]] = []
         run = at.cycles(seen=lambda memory: seen.append((at.pages(), memory)))
-        said = json.loads(run.output)
-        return _Grown(run, sum(said["articles"].values()), _size(at), seen)
+        return _Grown(run, sum(said(run)["articles"].values()), _size(at), seen)
 
 
 def _size(at: Desk) -> int:
@@ -87,5 +85,5 @@ def _idle_and_changed(feeds: int) -> tuple[Run, Run]:
         idle = at.cycles()
         at.publish(2, CHANGED)
         changed = at.cycles()
-        assert json.loads(changed.output)["entries"]["new"] == FRESH * len(range(0, feeds, CHANGED))
+        assert said(changed)["entries"]["new"] == FRESH * len(range(0, feeds, CHANGED))
         return idle, changed

@@ -106,7 +106,7 @@ class Parsers(Protocol):
     async def page(self, body: bytes, *, content_type: str, url: str, now: datetime) -> Page: ...
 
     async def rough(self, body: bytes, *, content_type: str, url: str, now: datetime) -> Page:
-        """The same at a quarter of the cost, with a rougher text: grade ROUGH, or EMPTY where there is too little."""
+        """The same at a fifth of the cost, with a rougher text: grade ROUGH, or EMPTY where there is too little."""
         ...
 
     async def feed_links(self, body: bytes, *, url: str) -> tuple[str, ...]:

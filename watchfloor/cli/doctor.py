@@ -119,10 +119,9 @@ def _scheduler() -> Finding:
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:
-    address = settings.database_url.get_secret_value()
-    if not address.startswith("sqlite:///"):
+    if not settings.database_url.get_secret_value().startswith("sqlite"):
         return
-    folder = Path(address.removeprefix("sqlite:///")).resolve().parent
+    folder = settings.data_folder.resolve()
     while not folder.exists():
         folder = folder.parent
     usage = shutil.disk_usage(folder)
